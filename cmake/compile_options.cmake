@@ -1,0 +1,20 @@
+# One set of flags for everything of ours. No flag may change floating-point results: contraction
+# is off (fma is written out where the arithmetic contract has one) and nothing implies fast-math.
+add_library(moiety_options INTERFACE)
+target_compile_options(moiety_options INTERFACE
+  -ffp-contract=off -fno-math-errno
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
+  -Woverloaded-virtual -Wcast-qual -Wimplicit-fallthrough -Wundef)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # gcc 12 warns wrongly about std::string and vectors it has inlined (its bugs 105329, 105651).
+  target_compile_options(moiety_options INTERFACE -Wno-restrict -Wno-psabi)
+endif()
+if(MOIETY_WARNINGS_AS_ERRORS)
+  target_compile_options(moiety_options INTERFACE -Werror)
+endif()
+if(MOIETY_SANITIZE)
+  target_compile_options(moiety_options INTERFACE -fsanitize=${MOIETY_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  target_link_options(moiety_options INTERFACE -fsanitize=${MOIETY_SANITIZE})
+endif()
+target_link_libraries(moiety_options INTERFACE Threads::Threads)

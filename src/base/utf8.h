@@ -1,0 +1,39 @@
+// UTF-8: finding where characters end, and replacing what is not UTF-8.
+#ifndef MOIETY_BASE_UTF8_H_
+#define MOIETY_BASE_UTF8_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace moiety {
+
+inline constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+FFFD
+
+struct Utf8Character {
+  uint32_t code_point = 0;  // U+FFFD when !valid
+  int length = 0;           // bytes taken; of an ill-formed sequence its maximal subpart, at least 1
+  bool valid = false;
+  bool truncated = false;  // !valid only because the text ends before the character does
+};
+
+// The character at text[0]; text must not be empty. Follows the Unicode standard, table 3-7:
+// no surrogates, no overlong forms, nothing above U+10FFFF.
+Utf8Character DecodeUtf8(std::string_view text);
+
+void AppendUtf8(uint32_t code_point, std::string& out);
+
+bool IsUtf8(std::string_view text);
+
+// Each maximal ill-formed subpart becomes one U+FFFD (Unicode "best practice"; also what Python's
+// and Rust's lossy decoders do).
+std::string ToValidUtf8(std::string_view text);
+
+// Length of the longest prefix that does not end inside a character: what may be shown now when
+// more bytes will follow.
+size_t CompleteUtf8Prefix(std::string_view text);
+
+}  // namespace moiety
+
+#endif  // MOIETY_BASE_UTF8_H_

@@ -1,0 +1,97 @@
+#include "format/json.h"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "base/format.h"
+
+namespace moiety {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kMaxDepth = 128;
+
+// Builds the document while it is read, so that limits act before memory is used.
+class Builder : public nlohmann::json_sax<json> {
+ public:
+  bool null() override { return Add(nullptr); }
+  bool boolean(bool value) override { return Add(value); }
+  bool number_integer(int64_t value) override { return Add(value); }
+  bool number_unsigned(uint64_t value) override { return Add(value); }
+  bool number_float(double value, const std::string&) override { return Add(value); }
+  bool string(std::string& value) override { return Add(std::move(value)); }
+  bool binary(json::binary_t&) override { return false; }  // not in JSON text
+
+  bool start_object(size_t) override { return Open(json::object()); }
+  bool start_array(size_t) override { return Open(json::array()); }
+  bool end_object() override { return Close(); }
+  bool end_array() override { return Close(); }
+
+  bool key(std::string& name) override {
+    json& object = *open_.back();
+    if (object.contains(name)) return Refuse(Format("key \"{}\" appears twice", name));
+    slot_ = &object[name];
+    return true;
+  }
+
+  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& e) override {
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error …"
+    std::string what = e.what();
+    const size_t text = what.find(": ");
+    error_ = Format("not valid JSON at byte {}: {}", position,
+                    text == std::string::npos ? what : what.substr(text + 2));
+    return false;
+  }
+
+  json& root() { return root_; }
+  const std::string& error() const { return error_; }
+
+ private:
+  json* Place(json value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+      return &root_;
+    }
+    json& parent = *open_.back();
+    if (parent.is_array()) return &parent.get_ref<json::array_t&>().emplace_back(std::move(value));
+    *slot_ = std::move(value);
+    return slot_;
+  }
+  template <class T>
+  bool Add(T&& value) {
+    Place(json(std::forward<T>(value)));
+    return true;
+  }
+  bool Open(json value) {
+    if (open_.size() >= kMaxDepth) return Refuse(Format("nested deeper than {} levels", kMaxDepth));
+    open_.push_back(Place(std::move(value)));
+    return true;
+  }
+  bool Close() {
+    open_.pop_back();
+    return true;
+  }
+  bool Refuse(std::string error) {
+    error_ = std::move(error);
+    return false;
+  }
+
+  json root_;
+  std::vector<json*> open_;  // stays valid: a parent does not grow while a child is open
+  json* slot_ = nullptr;     // where the value of the last key goes
+  std::string error_;
+};
+
+}  // namespace
+
+Result<json> ParseJson(std::string_view text, const std::string& where) {
+  Builder builder;
+  if (!json::sax_parse(text.begin(), text.end(), &builder)) {
+    return InvalidData(Format("{}: {}", where, builder.error()));
+  }
+  return std::move(builder.root());
+}
+
+}  // namespace moiety

@@ -1,0 +1,20 @@
+// JSON documents from untrusted files.
+#ifndef MOIETY_FORMAT_JSON_H_
+#define MOIETY_FORMAT_JSON_H_
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+
+#include "moiety/status.h"
+
+namespace moiety {
+
+// Parses one document. Refused, with `where` (a file name) and the byte position in the message:
+// anything that is not JSON or not UTF-8, text after the document, nesting deeper than 128, and an
+// object that names a key twice (readers disagree on which one counts).
+Result<nlohmann::json> ParseJson(std::string_view text, const std::string& where);
+
+}  // namespace moiety
+
+#endif  // MOIETY_FORMAT_JSON_H_

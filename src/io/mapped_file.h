@@ -1,0 +1,43 @@
+// Files as bytes: read whole, or mapped read-only.
+#ifndef MOIETY_IO_MAPPED_FILE_H_
+#define MOIETY_IO_MAPPED_FILE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "moiety/status.h"
+
+namespace moiety {
+
+// A whole regular file, mapped read-only and shared: pages arrive when touched and belong to the
+// page cache. Immutable and safe to read from any thread.
+class MappedFile {
+ public:
+  static Result<std::shared_ptr<const MappedFile>> Open(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  MappedFile(std::filesystem::path path, const std::byte* data, size_t size)
+      : path_(std::move(path)), data_(data), size_(size) {}
+
+  std::filesystem::path path_;
+  const std::byte* data_;
+  size_t size_;
+};
+
+// The contents of a file of at most `max_bytes` (configs, tokenizers); a larger one is an error
+// before anything is allocated.
+Result<std::string> ReadFile(const std::filesystem::path& path, uint64_t max_bytes);
+
+}  // namespace moiety
+
+#endif  // MOIETY_IO_MAPPED_FILE_H_

@@ -1,0 +1,1 @@
+# Flags of the folders that are compiled for one instruction set.

@@ -1,0 +1,78 @@
+#include "tensor/dtype.h"
+
+#include <array>
+#include <bit>
+#include <cmath>
+
+namespace moiety {
+namespace {
+
+struct DTypeRow {
+  DType dtype;
+  std::string_view name;
+  size_t bytes;
+};
+
+constexpr std::array<DTypeRow, 13> kRows = {{
+    {DType::kF64, "F64", 8},
+    {DType::kF32, "F32", 4},
+    {DType::kF16, "F16", 2},
+    {DType::kBF16, "BF16", 2},
+    {DType::kI64, "I64", 8},
+    {DType::kI32, "I32", 4},
+    {DType::kI16, "I16", 2},
+    {DType::kI8, "I8", 1},
+    {DType::kU64, "U64", 8},
+    {DType::kU32, "U32", 4},
+    {DType::kU16, "U16", 2},
+    {DType::kU8, "U8", 1},
+    {DType::kBool, "BOOL", 1},
+}};
+
+}  // namespace
+
+std::string_view DTypeName(DType dtype) { return kRows[static_cast<size_t>(dtype)].name; }
+
+size_t DTypeBytes(DType dtype) { return kRows[static_cast<size_t>(dtype)].bytes; }
+
+std::optional<DType> DTypeFromName(std::string_view name) {
+  for (const DTypeRow& row : kRows) {
+    if (row.name == name) return row.dtype;
+  }
+  return std::nullopt;
+}
+
+float F16ToF32(uint16_t bits) {
+  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000U) << 16;
+  const uint32_t exponent = (bits >> 10) & 0x1FU;
+  const uint32_t fraction = bits & 0x3FFU;
+  if (exponent == 0x1F) return std::bit_cast<float>(sign | 0x7F800000U | (fraction << 13));
+  if (exponent == 0) {  // zero or subnormal: fraction * 2^-24, exact in f32
+    const float magnitude = static_cast<float>(fraction) * 0x1p-24F;
+    return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(magnitude));
+  }
+  return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (fraction << 13));
+}
+
+uint16_t F32ToBF16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  if (std::isnan(value)) return static_cast<uint16_t>((bits >> 16) | 0x40U);
+  return static_cast<uint16_t>((bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16);
+}
+
+uint16_t F32ToF16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  const auto sign = static_cast<uint16_t>((bits >> 16) & 0x8000U);
+  const uint32_t magnitude = bits & 0x7FFFFFFFU;
+  if (magnitude > 0x7F800000U) return sign | 0x7E00U;   // NaN
+  if (magnitude >= 0x477FF000U) return sign | 0x7C00U;  // rounds to more than 65504
+  if (magnitude < 0x38800000U) {  // below 2^-14: a subnormal, in units of 2^-24
+    // Adding 0.5 aligns the units of 2^-24 with the last bit of the sum, which rounds to even.
+    const float aligned = std::bit_cast<float>(magnitude) + 0.5F;
+    return sign | static_cast<uint16_t>(std::bit_cast<uint32_t>(aligned) - 0x3F000000U);
+  }
+  const uint32_t rounded = magnitude + 0xFFFU + ((magnitude >> 13) & 1U);
+  return sign | static_cast<uint16_t>((rounded - 0x38000000U) >> 13);
+}
+
+}  // namespace moiety
