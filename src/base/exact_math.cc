@@ -1,0 +1,107 @@
+#include "base/exact_math.h"
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+namespace moiety {
+namespace {
+
+// 2^n for n in [-126, 127].
+float Pow2(int n) { return std::bit_cast<float>(static_cast<uint32_t>(n + 127) << 23); }
+double Pow2Double(int64_t n) { return std::bit_cast<double>(static_cast<uint64_t>(n + 1023) << 52); }
+
+// x minus the nearest multiple of π/2, and that multiple modulo 4. π/2 in three parts of at most 33
+// bits (fdlibm's), so that the first products are exact.
+double ReduceByHalfPi(double x, int* quadrant) {
+  constexpr double kTwoOverPi = 6.36619772367581382433e-01;
+  constexpr double kPart1 = 1.57079632673412561417e+00;
+  constexpr double kPart2 = 6.07710050630396597660e-11;
+  constexpr double kPart3 = 2.02226624879595063154e-21;
+  constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52
+  const double n = (x * kTwoOverPi + kRound) - kRound;
+  *quadrant = static_cast<int>(static_cast<int64_t>(n) & 3);
+  return ((x - n * kPart1) - n * kPart2) - n * kPart3;
+}
+
+// Taylor series on |r| ≤ π/4, smallest terms first: the first term left out is below 1e-18.
+double SinOfReduced(double r) {
+  const double z = r * r;
+  double sum = 0;
+  for (int k = 17; k >= 3; k -= 2) sum = (sum + 1) * -z / (k * (k - 1));
+  return r + r * sum;
+}
+
+double CosOfReduced(double r) {
+  const double z = r * r;
+  double sum = 0;
+  for (int k = 18; k >= 2; k -= 2) sum = (sum + 1) * -z / (k * (k - 1));
+  return 1 + sum;
+}
+
+}  // namespace
+
+float Exp(float x) {
+  using namespace exp_constants;  // NOLINT(google-build-using-namespace): six names, one function
+  if (x < kMin) return 0;
+  if (x > kMax) return std::numeric_limits<float>::infinity();
+  if (x != x) return x;
+  const float n = std::fma(x, kLog2E, kRound) - kRound;
+  float r = std::fma(-n, kLn2High, x);
+  r = std::fma(-n, kLn2Low, r);
+  float p = kC[0];
+  for (int i = 1; i < 6; ++i) p = std::fma(p, r, kC[i]);
+  p = std::fma(p, r * r, r) + 1.0F;
+  // n can be 128, beyond one exponent: two factors.
+  const int half = static_cast<int>(n) >> 1;
+  return p * Pow2(half) * Pow2(static_cast<int>(n) - half);
+}
+
+double ExactExp(double x) {
+  if (x < -708) return 0;
+  if (x > 709) return std::numeric_limits<double>::infinity();
+  constexpr double kLn2High = 6.93147180369123816490e-01;
+  constexpr double kLn2Low = 1.90821492927058770002e-10;
+  constexpr double kRound = 6755399441055744.0;
+  const double n = (x * 1.44269504088896338700 + kRound) - kRound;
+  const double r = (x - n * kLn2High) - n * kLn2Low;
+  double sum = 0;  // r + r²/2! + … , |r| ≤ 0.35: the first term left out is below 1e-19
+  for (int k = 15; k >= 1; --k) sum = (sum + 1) * r / k;
+  const auto exponent = static_cast<int64_t>(n);
+  const int64_t half = exponent / 2;
+  return (1 + sum) * Pow2Double(half) * Pow2Double(exponent - half);
+}
+
+double ExactLog(double x) {
+  // x = m · 2^e with m in [√½, √2); ln m = 2 atanh(s), s = (m - 1) / (m + 1), |s| < 0.172.
+  const auto bits = std::bit_cast<uint64_t>(x);
+  auto e = static_cast<int64_t>(bits >> 52) - 1023;
+  double m = std::bit_cast<double>((bits & 0xFFFFFFFFFFFFFULL) | 0x3FF0000000000000ULL);
+  if (m > 1.41421356237309504880) {
+    m *= 0.5;
+    ++e;
+  }
+  const double s = (m - 1) / (m + 1);
+  const double z = s * s;
+  double sum = 0;
+  for (int k = 21; k >= 3; k -= 2) sum = (sum + 1.0 / k) * z;
+  const auto n = static_cast<double>(e);
+  return n * 6.93147180369123816490e-01 + (n * 1.90821492927058770002e-10 + (2 * s + 2 * s * sum));
+}
+
+double ExactSin(double x) {
+  int quadrant = 0;
+  const double r = ReduceByHalfPi(x, &quadrant);
+  const double value = (quadrant & 1) != 0 ? CosOfReduced(r) : SinOfReduced(r);
+  return (quadrant & 2) != 0 ? -value : value;
+}
+
+double ExactCos(double x) {
+  int quadrant = 0;
+  const double r = ReduceByHalfPi(x, &quadrant);
+  const double value = (quadrant & 1) != 0 ? SinOfReduced(r) : CosOfReduced(r);
+  return quadrant == 1 || quadrant == 2 ? -value : value;
+}
+
+}  // namespace moiety

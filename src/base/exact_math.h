@@ -1,0 +1,34 @@
+// Elementary functions built only from IEEE operations (+ - × ÷ √ fma), so that every machine gets
+// the same bits. The C library's versions are chosen by CPU and differ between releases.
+#ifndef MOIETY_BASE_EXACT_MATH_H_
+#define MOIETY_BASE_EXACT_MATH_H_
+
+namespace moiety {
+
+// e^x in f32, relative error below 1.2e-7 (about 1 ulp). 0 below -87.336, +inf above 88.722, NaN for NaN. The vector
+// kernels repeat these operations lane by lane.
+float Exp(float x);
+
+// In f64, relative error below 1e-15 (Sin and Cos: absolute, for |x| up to 10^6).
+double ExactExp(double x);
+double ExactLog(double x);  // x > 0, normal
+double ExactSin(double x);
+double ExactCos(double x);
+inline double ExactPow(double base, double exponent) { return ExactExp(exponent * ExactLog(base)); }
+
+// Constants of Exp(), shared with the vector kernels.
+namespace exp_constants {
+inline constexpr float kMin = -87.33654F;
+inline constexpr float kMax = 88.72283F;
+inline constexpr float kLog2E = 1.44269504088896341F;
+inline constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding and subtracting rounds to integers
+inline constexpr float kLn2High = 0.693359375F;
+inline constexpr float kLn2Low = -2.12194440e-4F;
+// Minimax polynomial of e^r on |r| ≤ ln(2)/2, highest power first (Cephes expf).
+inline constexpr float kC[6] = {1.9875691500e-4F, 1.3981999507e-3F, 8.3334519073e-3F,
+                                4.1665795894e-2F, 1.6666665459e-1F, 5.0000001201e-1F};
+}  // namespace exp_constants
+
+}  // namespace moiety
+
+#endif  // MOIETY_BASE_EXACT_MATH_H_
