@@ -1,0 +1,66 @@
+// Which tables exist in this build and which of them this processor can run.
+#include "base/cpu_features.h"
+#include "base/format.h"
+#include "kernels/kernels.h"
+
+namespace moiety {
+
+extern const KernelTable kRefKernels;
+#if defined(__x86_64__)
+extern const KernelTable kAvx2Kernels;
+extern const KernelTable kAvx512Kernels;
+#elif defined(__aarch64__)
+extern const KernelTable kNeonKernels;
+#endif
+
+namespace {
+
+struct Candidate {
+  const KernelTable* table;
+  bool supported;
+};
+
+// Slowest first.
+std::vector<Candidate> Candidates() {
+  [[maybe_unused]] const CpuFeatures& cpu = DetectedCpuFeatures();
+  return {
+      {&kRefKernels, true},
+#if defined(__x86_64__)
+      {&kAvx2Kernels, cpu.avx2},
+      {&kAvx512Kernels, cpu.avx512},
+#elif defined(__aarch64__)
+      {&kNeonKernels, cpu.neon},
+#endif
+  };
+}
+
+}  // namespace
+
+const std::vector<const KernelTable*>& AvailableKernels() {
+  static const std::vector<const KernelTable*> tables = [] {
+    std::vector<const KernelTable*> list;
+    for (const Candidate& candidate : Candidates()) {
+      if (candidate.supported) list.push_back(candidate.table);
+    }
+    return list;
+  }();
+  return tables;
+}
+
+Result<const KernelTable*> SelectKernels(std::string_view isa) {
+  if (isa.empty()) return AvailableKernels().back();
+  std::string names;
+  for (const KernelTable* table : AvailableKernels()) {
+    if (isa == table->isa) return table;
+    names += names.empty() ? "" : ", ";
+    names += table->isa;
+  }
+  for (const Candidate& candidate : Candidates()) {
+    if (isa == candidate.table->isa) {
+      return Unsupported(Format("instruction set {}: this processor does not have it; it can run {}", isa, names));
+    }
+  }
+  return InvalidArgument(Format("unknown instruction set \"{}\": expected one of {}", isa, names));
+}
+
+}  // namespace moiety

@@ -1,0 +1,215 @@
+// The kernels written once over a vector of 16 floats. Each instruction set's folder includes this
+// file after defining, in the namespace MOIETY_KERNEL_NAMESPACE, a type `Vec` with
+//
+//   Zero() Set(x) Load(p) LoadPartial(p, n) Load(BF16*) … Store(p) StorePartial(p, n)
+//   + - * / Fma(a, b, c) Neg Max(a, b)  SumTree(v) MaxLane(v)  Sqrt(x)  Pow2(n)  Select(lt…)
+//
+// Nothing here may come from the standard library or be an inline function shared with other files:
+// the linker could keep the copy compiled for this instruction set for everybody.
+#ifndef MOIETY_KERNEL_NAMESPACE
+#error "include from an instruction set's folder only"
+#endif
+
+#include "base/exact_math.h"
+#include "kernels/kernels.h"
+
+namespace moiety {
+namespace MOIETY_KERNEL_NAMESPACE {
+namespace {
+
+constexpr int64_t kLanes = 16;
+
+// Lanes beyond `n` are 0.
+template <class T>
+inline Vec LoadUpTo(const T* p, int64_t n) {
+  return n >= kLanes ? Vec::Load(p) : Vec::LoadPartial(p, n);
+}
+inline void StoreUpTo(Vec v, float* p, int64_t n) {
+  if (n >= kLanes) {
+    v.Store(p);
+  } else {
+    v.StorePartial(p, n);
+  }
+}
+
+// moiety::Exp lane by lane.
+inline Vec ExpVec(Vec x) {
+  using namespace exp_constants;  // NOLINT(google-build-using-namespace)
+  const Vec n = Fma(x, Vec::Set(kLog2E), Vec::Set(kRound)) - Vec::Set(kRound);
+  Vec r = Fma(-n, Vec::Set(kLn2High), x);
+  r = Fma(-n, Vec::Set(kLn2Low), r);
+  Vec p = Vec::Set(kC[0]);
+  for (int i = 1; i < 6; ++i) p = Fma(p, r, Vec::Set(kC[i]));
+  p = Fma(p, r * r, r) + Vec::Set(1.0F);
+  const Vec y = ScaleByPow2(p, n);
+  // NaN compares false with both bounds and has already made y NaN.
+  return SelectLess(x, Vec::Set(kMin), Vec::Zero(),
+                    SelectLess(Vec::Set(kMax), x, Vec::Set(__builtin_inff()), y));
+}
+
+// R rows of x times O rows of w at once: each loaded vector is used R or O times.
+template <int R, int O, class W>
+inline void MatmulTile(const MatmulArgs& a, int64_t row, int64_t output) {
+  const float* x[R];
+  const W* w[O];
+  Vec acc[R][O];
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) x[i] = a.x + (row + i) * a.x_stride;
+#pragma GCC unroll 8
+  for (int j = 0; j < O; ++j) w[j] = static_cast<const W*>(a.w) + (output + j) * a.depth;
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+    for (int j = 0; j < O; ++j) acc[i][j] = Vec::Zero();
+  }
+  int64_t k = 0;
+  for (; k + kLanes <= a.depth; k += kLanes) {
+    Vec xv[R];
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) xv[i] = Vec::Load(x[i] + k);
+#pragma GCC unroll 8
+    for (int j = 0; j < O; ++j) {
+      const Vec wv = Vec::Load(w[j] + k);
+#pragma GCC unroll 8
+      for (int i = 0; i < R; ++i) acc[i][j] = Fma(xv[i], wv, acc[i][j]);
+    }
+  }
+  if (k < a.depth) {
+    const int64_t rest = a.depth - k;
+#pragma GCC unroll 8
+    for (int j = 0; j < O; ++j) {
+      const Vec wv = Vec::LoadPartial(w[j] + k, rest);
+#pragma GCC unroll 8
+      for (int i = 0; i < R; ++i) acc[i][j] = Fma(Vec::LoadPartial(x[i] + k, rest), wv, acc[i][j]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+    float* y = a.y + (row + i) * a.y_stride + output;
+#pragma GCC unroll 8
+    for (int j = 0; j < O; ++j) {
+      const float sum = SumTree(acc[i][j]);
+      y[j] = a.bias == nullptr ? sum : sum + a.bias[output + j];
+    }
+  }
+}
+
+template <int R, int O, class W>
+inline void MatmulRows(const MatmulArgs& a, int64_t row) {
+  int64_t output = 0;
+  for (; output + O <= a.outputs; output += O) MatmulTile<R, O, W>(a, row, output);
+  for (; output < a.outputs; ++output) MatmulTile<R, 1, W>(a, row, output);
+}
+
+template <class W>
+void Matmul(const MatmulArgs& a) {
+  int64_t row = 0;
+  for (; row + Vec::kTileRows <= a.rows; row += Vec::kTileRows) {
+    MatmulRows<Vec::kTileRows, Vec::kTileOutputs, W>(a, row);
+  }
+  // A single row has its tile along the outputs.
+  for (; row < a.rows; ++row) MatmulRows<1, Vec::kTileOutputs * 2, W>(a, row);
+}
+
+void RmsNorm(const float* x, const float* gain, float eps, int64_t n, float* y) {
+  Vec squares = Vec::Zero();
+  for (int64_t k = 0; k < n; k += kLanes) {
+    const Vec v = LoadUpTo(x + k, n - k);
+    squares = Fma(v, v, squares);
+  }
+  const float mean = SumTree(squares) / static_cast<float>(n);
+  const Vec scale = Vec::Set(1.0F / __builtin_sqrtf(mean + eps));
+  for (int64_t k = 0; k < n; k += kLanes) {
+    StoreUpTo((LoadUpTo(x + k, n - k) * scale) * LoadUpTo(gain + k, n - k), y + k, n - k);
+  }
+}
+
+void SiluMul(const float* gate, const float* up, int64_t n, float* y) {
+  for (int64_t k = 0; k < n; k += kLanes) {
+    const Vec g = LoadUpTo(gate + k, n - k);
+    const Vec silu = g / (Vec::Set(1.0F) + ExpVec(-g));
+    StoreUpTo(silu * LoadUpTo(up + k, n - k), y + k, n - k);
+  }
+}
+
+void Add(const float* x, int64_t n, float* y) {
+  for (int64_t k = 0; k < n; k += kLanes) {
+    StoreUpTo(LoadUpTo(x + k, n - k) + LoadUpTo(y + k, n - k), y + k, n - k);
+  }
+}
+
+void Axpy(float a, const float* x, int64_t n, float* y) {
+  const Vec factor = Vec::Set(a);
+  for (int64_t k = 0; k < n; k += kLanes) {
+    StoreUpTo(Fma(factor, LoadUpTo(x + k, n - k), LoadUpTo(y + k, n - k)), y + k, n - k);
+  }
+}
+
+void Softmax(float* x, int64_t n) {
+  float max = x[0];
+  for (int64_t k = 1; k < n; ++k) max = x[k] > max ? x[k] : max;
+  Vec sums = Vec::Zero();
+  for (int64_t k = 0; k < n; k += kLanes) {
+    StoreUpTo(ExpVec(LoadUpTo(x + k, n - k) - Vec::Set(max)), x + k, n - k);
+    sums = sums + LoadUpTo(x + k, n - k);
+  }
+  const Vec sum = Vec::Set(SumTree(sums));
+  for (int64_t k = 0; k < n; k += kLanes) {
+    StoreUpTo(LoadUpTo(x + k, n - k) / sum, x + k, n - k);
+  }
+}
+
+void Rope(float* x, const float* cos, const float* sin, int64_t half) {
+  for (int64_t k = 0; k < half; k += kLanes) {
+    const int64_t rest = half - k;
+    const Vec first = LoadUpTo(x + k, rest);
+    const Vec second = LoadUpTo(x + half + k, rest);
+    const Vec c = LoadUpTo(cos + k, rest);
+    const Vec s = LoadUpTo(sin + k, rest);
+    StoreUpTo(Fma(first, c, -(second * s)), x + k, rest);
+    StoreUpTo(Fma(second, c, first * s), x + half + k, rest);
+  }
+}
+
+void AttendTile(const AttentionTile& t, AttentionState& state) {
+  float p[kTileKeys] = {};  // keys outside [begin, end) keep 0 and change no sum
+  float max = state.max;
+  for (int64_t j = t.begin; j < t.end; ++j) {
+    const float* key = t.keys + j * t.head_dim;
+    Vec dot = Vec::Zero();
+    for (int64_t d = 0; d < t.head_dim; d += kLanes) {
+      dot = Fma(LoadUpTo(t.query + d, t.head_dim - d), LoadUpTo(key + d, t.head_dim - d), dot);
+    }
+    p[j] = SumTree(dot) * t.scale;
+    max = p[j] > max ? p[j] : max;
+  }
+  Vec sums = Vec::Zero();
+  for (int64_t j = t.begin / kLanes * kLanes; j < t.end; j += kLanes) {
+    Vec v = ExpVec(Vec::Load(p + j) - Vec::Set(max));
+    v = v.KeepLanes(t.begin - j, t.end - j);
+    v.Store(p + j);
+    sums = sums + v;
+  }
+  const float correction = Exp(state.max - max);
+  state.sum = __builtin_fmaf(state.sum, correction, SumTree(sums));
+  state.max = max;
+  for (int64_t d = 0; d < t.head_dim; d += kLanes) {
+    const int64_t rest = t.head_dim - d;
+    Vec acc = LoadUpTo(state.acc + d, rest) * Vec::Set(correction);
+    for (int64_t j = t.begin; j < t.end; ++j) {
+      acc = Fma(Vec::Set(p[j]), LoadUpTo(t.values + j * t.head_dim + d, rest), acc);
+    }
+    StoreUpTo(acc, state.acc + d, rest);
+  }
+}
+
+}  // namespace
+}  // namespace MOIETY_KERNEL_NAMESPACE
+}  // namespace moiety
+
+// The table of this instruction set, from the functions above.
+#define MOIETY_GENERIC_KERNEL_TABLE(name)                                                         \
+  {                                                                                               \
+    name, {Matmul<float>, Matmul<F16>, Matmul<BF16>}, RmsNorm, SiluMul, Add, Axpy,   \
+        Softmax, Rope, AttendTile                                                                 \
+  }

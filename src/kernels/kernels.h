@@ -1,0 +1,101 @@
+// KernelTable: the inner loops, one table of functions per instruction set.
+//
+// The *arithmetic contract*: each function defines the order of the floating-point operations of one
+// output element, and every table follows it, so all tables give the same bits. ref/ is the contract
+// in plain loops. "Lane sum" below means: the reduced dimension is padded with zeros to a multiple of
+// 16; element k is added to accumulator k mod 16 in ascending order (by fma for products,
+// accumulators start at +0); then the 16 accumulators are added as a tree: i and i + 8, i and i + 4,
+// i and i + 2, i and i + 1.
+//
+// All pointers may be unaligned. No function allocates or fails. Outputs must not overlap inputs
+// unless a comment says so.
+#ifndef MOIETY_KERNELS_KERNELS_H_
+#define MOIETY_KERNELS_KERNELS_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "moiety/status.h"
+
+namespace moiety {
+
+// Weight types that a product reads directly. f16 and bf16 are widened exactly.
+enum class WeightType : uint8_t { kF32, kF16, kBF16 };
+inline constexpr int kNumWeightTypes = 3;
+
+// y[i, j] = lane sum over k of x[i, k] · w[j, k], plus bias[j] if there is one (one rounded add).
+struct MatmulArgs {
+  const float* x;     // [rows, depth]
+  int64_t x_stride;   // elements from one row to the next
+  const void* w;      // [outputs, depth], contiguous rows of the table's weight type
+  const float* bias;  // [outputs] or null
+  float* y;           // [rows, outputs]
+  int64_t y_stride;
+  int64_t rows;
+  int64_t outputs;
+  int64_t depth;
+};
+
+// Attention of one query over the keys of one KV page; see AttendTile below.
+inline constexpr int64_t kTileKeys = 64;
+struct AttentionTile {
+  const float* query;   // [head_dim]
+  const float* keys;    // [kTileKeys, head_dim]
+  const float* values;  // [kTileKeys, head_dim]
+  int64_t begin;        // the query sees keys [begin, end) of the tile; others are not read
+  int64_t end;
+  int64_t head_dim;
+  float scale;
+};
+// Softmax over the tiles seen so far: start with max = -inf, sum = 0, acc = 0.
+struct AttentionState {
+  float max;
+  float sum;
+  float* acc;  // [head_dim]
+};
+
+struct KernelTable {
+  const char* isa;  // "ref", "avx2", "avx512", "neon"
+
+  // Indexed by WeightType.
+  void (*matmul[kNumWeightTypes])(const MatmulArgs& args);
+
+  // y = x · (1 / √(mean of squares + eps)) · gain. Mean: lane sum of x·x, divided by n.
+  // y may be x.
+  void (*rms_norm)(const float* x, const float* gain, float eps, int64_t n, float* y);
+
+  // y = silu(gate) · up, silu(g) = g / (1 + exp(-g)). y may be gate or up.
+  void (*silu_mul)(const float* gate, const float* up, int64_t n, float* y);
+
+  // y = x + y, elementwise.
+  void (*add)(const float* x, int64_t n, float* y);
+
+  // y = fma(a, x, y), elementwise.
+  void (*axpy)(float a, const float* x, int64_t n, float* y);
+
+  // x = exp(x - max x) / lane sum of those, in place. n ≥ 1.
+  void (*softmax)(float* x, int64_t n);
+
+  // Rotates pairs (x[i], x[i + half]), i < half, by angles given as cos and sin [half]:
+  // x[i] = fma(x[i], cos, -(x[i + half]·sin)), x[i + half] = fma(x[i + half], cos, x[i]·sin).
+  void (*rope)(float* x, const float* cos, const float* sin, int64_t half);
+
+  // One tile of the online softmax (Milakov, Gimelshein 2018):
+  //   s_j = (lane sum of query · key_j) · scale; m = max(state.max, max s_j); p_j = exp(s_j - m);
+  //   c = exp(state.max - m); sum = fma(sum, c, lane sum of p_j with lane j mod 16);
+  //   acc[d] = acc[d] · c, then fma(p_j, value_j[d], acc[d]) for ascending j.
+  void (*attend_tile)(const AttentionTile& tile, AttentionState& state);
+};
+
+// Tables that this processor can run, slowest first; the first is always "ref".
+const std::vector<const KernelTable*>& AvailableKernels();
+
+// The table of that name, or the fastest for an empty name. An unknown name or one that this processor cannot
+// run is an error that lists what it can.
+Result<const KernelTable*> SelectKernels(std::string_view isa);
+
+}  // namespace moiety
+
+#endif  // MOIETY_KERNELS_KERNELS_H_

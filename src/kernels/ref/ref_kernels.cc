@@ -1,0 +1,148 @@
+// The arithmetic contract in plain loops: what every other table must equal, bit for bit.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/exact_math.h"
+#include "kernels/kernels.h"
+#include "tensor/dtype.h"
+
+namespace moiety {
+namespace {
+
+constexpr int64_t kLanes = 16;
+using Lanes = std::array<float, kLanes>;
+
+float SumTree(Lanes lanes) {
+  for (size_t width = kLanes / 2; width > 0; width /= 2) {
+    for (size_t i = 0; i < width; ++i) lanes[i] = lanes[i] + lanes[i + width];
+  }
+  return lanes[0];
+}
+
+// Lane sum of a(k) · b(k) over k < n.
+template <class A, class B>
+float LaneDot(int64_t n, const A& a, const B& b) {
+  Lanes lanes{};
+  for (int64_t start = 0; start < n; start += kLanes) {
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      const int64_t k = start + lane;
+      const float x = k < n ? a(k) : 0.0F;
+      const float y = k < n ? b(k) : 0.0F;
+      lanes[static_cast<size_t>(lane)] = std::fma(x, y, lanes[static_cast<size_t>(lane)]);
+    }
+  }
+  return SumTree(lanes);
+}
+
+float Widen(float value) { return value; }
+struct F16 {
+  uint16_t bits;
+};
+struct BF16 {
+  uint16_t bits;
+};
+float Widen(F16 value) { return F16ToF32(value.bits); }
+float Widen(BF16 value) { return BF16ToF32(value.bits); }
+
+template <class W>
+void Matmul(const MatmulArgs& a) {
+  for (int64_t i = 0; i < a.rows; ++i) {
+    const float* x = a.x + i * a.x_stride;
+    for (int64_t j = 0; j < a.outputs; ++j) {
+      const W* w = static_cast<const W*>(a.w) + j * a.depth;
+      float y = LaneDot(
+          a.depth, [&](int64_t k) { return x[k]; }, [&](int64_t k) { return Widen(w[k]); });
+      if (a.bias != nullptr) y = y + a.bias[j];
+      a.y[i * a.y_stride + j] = y;
+    }
+  }
+}
+
+void RmsNorm(const float* x, const float* gain, float eps, int64_t n, float* y) {
+  const auto value = [&](int64_t k) { return x[k]; };
+  const float mean = LaneDot(n, value, value) / static_cast<float>(n);
+  const float scale = 1.0F / std::sqrt(mean + eps);
+  for (int64_t k = 0; k < n; ++k) y[k] = (x[k] * scale) * gain[k];
+}
+
+void SiluMul(const float* gate, const float* up, int64_t n, float* y) {
+  for (int64_t k = 0; k < n; ++k) y[k] = gate[k] / (1.0F + Exp(-gate[k])) * up[k];
+}
+
+void Add(const float* x, int64_t n, float* y) {
+  for (int64_t k = 0; k < n; ++k) y[k] = x[k] + y[k];
+}
+
+void Axpy(float a, const float* x, int64_t n, float* y) {
+  for (int64_t k = 0; k < n; ++k) y[k] = std::fma(a, x[k], y[k]);
+}
+
+float Max(float a, float b) { return a > b ? a : b; }
+
+// x[k] = exp(x[k] - max); returns their lane sum.
+float ExpAndSum(float* x, int64_t n, float max) {
+  Lanes lanes{};
+  for (int64_t k = 0; k < n; ++k) {
+    x[k] = Exp(x[k] - max);
+    lanes[static_cast<size_t>(k % kLanes)] += x[k];
+  }
+  return SumTree(lanes);
+}
+
+void Softmax(float* x, int64_t n) {
+  float max = x[0];
+  for (int64_t k = 1; k < n; ++k) max = Max(x[k], max);
+  const float sum = ExpAndSum(x, n, max);
+  for (int64_t k = 0; k < n; ++k) x[k] = x[k] / sum;
+}
+
+void Rope(float* x, const float* cos, const float* sin, int64_t half) {
+  for (int64_t i = 0; i < half; ++i) {
+    const float first = x[i];
+    const float second = x[i + half];
+    x[i] = std::fma(first, cos[i], -(second * sin[i]));
+    x[i + half] = std::fma(second, cos[i], first * sin[i]);
+  }
+}
+
+void AttendTile(const AttentionTile& t, AttentionState& state) {
+  std::array<float, kTileKeys> p{};  // keys outside [begin, end) keep 0 and change no sum
+  float max = state.max;
+  for (int64_t j = t.begin; j < t.end; ++j) {
+    const float* key = t.keys + j * t.head_dim;
+    const float score = LaneDot(
+        t.head_dim, [&](int64_t d) { return t.query[d]; }, [&](int64_t d) { return key[d]; });
+    p[static_cast<size_t>(j)] = score * t.scale;
+    max = Max(p[static_cast<size_t>(j)], max);
+  }
+  Lanes lanes{};
+  for (int64_t j = t.begin; j < t.end; ++j) {
+    const auto index = static_cast<size_t>(j);
+    p[index] = Exp(p[index] - max);
+    lanes[index % kLanes] += p[index];
+  }
+  const float correction = Exp(state.max - max);
+  state.sum = std::fma(state.sum, correction, SumTree(lanes));
+  state.max = max;
+  for (int64_t d = 0; d < t.head_dim; ++d) {
+    float acc = state.acc[d] * correction;
+    for (int64_t j = t.begin; j < t.end; ++j) {
+      acc = std::fma(p[static_cast<size_t>(j)], t.values[j * t.head_dim + d], acc);
+    }
+    state.acc[d] = acc;
+  }
+}
+
+}  // namespace
+
+extern const KernelTable kRefKernels;
+const KernelTable kRefKernels = {
+    "ref",    {Matmul<float>, Matmul<F16>, Matmul<BF16>},
+    RmsNorm,  SiluMul,
+    Add,      Axpy,
+    Softmax,  Rope,
+    AttendTile,
+};
+
+}  // namespace moiety
