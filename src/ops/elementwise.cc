@@ -1,0 +1,63 @@
+#include "ops/elementwise.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "kernels/kernels.h"
+
+namespace moiety {
+namespace {
+
+// Values a task handles at least; below that a loop is not worth sharing out.
+constexpr int64_t kTaskValues = 16384;
+
+// Calls body(first_row, end_row) over all rows, in parallel when there is enough to do.
+template <class Body>
+void ForRows(Exec& exec, int64_t rows, int64_t cols, const Body& body) {
+  if (!exec.ok()) return;
+  const int64_t rows_per_task = std::max<int64_t>(1, kTaskValues / std::max<int64_t>(1, cols));
+  exec.pool().ParallelFor((rows + rows_per_task - 1) / rows_per_task, [&](int64_t task) {
+    body(task * rows_per_task, std::min(rows, (task + 1) * rows_per_task));
+  });
+}
+
+}  // namespace
+
+Matrix RmsNorm(Exec& exec, const Matrix& x, WeightRef gain, float eps) {
+  const Matrix y = exec.NewMatrix(x.rows, x.cols);
+  ForRows(exec, x.rows, x.cols, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      exec.kernels().rms_norm(x.Row(i), gain.f32(), eps, x.cols, y.Row(i));
+    }
+  });
+  return y;
+}
+
+Matrix RmsNormHeads(Exec& exec, const Matrix& x, WeightRef gain, float eps) {
+  if (!exec.ok()) return {};
+  const int64_t n = gain.rows();
+  MOIETY_CHECK(x.cols % n == 0);
+  const Matrix heads{x.data, x.rows * (x.cols / n), n};
+  ForRows(exec, heads.rows, n, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      exec.kernels().rms_norm(heads.Row(i), gain.f32(), eps, n, heads.Row(i));
+    }
+  });
+  return x;
+}
+
+Matrix SiluMul(Exec& exec, const Matrix& gate, const Matrix& up) {
+  ForRows(exec, gate.rows, gate.cols, [&](int64_t begin, int64_t end) {
+    exec.kernels().silu_mul(gate.Row(begin), up.Row(begin), (end - begin) * gate.cols, gate.Row(begin));
+  });
+  return gate;
+}
+
+Matrix Add(Exec& exec, const Matrix& x, const Matrix& y) {
+  ForRows(exec, x.rows, x.cols, [&](int64_t begin, int64_t end) {
+    exec.kernels().add(y.Row(begin), (end - begin) * x.cols, x.Row(begin));
+  });
+  return x;
+}
+
+}  // namespace moiety

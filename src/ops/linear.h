@@ -1,0 +1,41 @@
+// Linear: the only operation that reads weight matrices.
+#ifndef MOIETY_OPS_LINEAR_H_
+#define MOIETY_OPS_LINEAR_H_
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "kernels/kernels.h"
+#include "ops/exec.h"
+#include "tensor/matrix.h"
+#include "tensor/weight.h"
+
+namespace moiety {
+
+// The kernel type that multiplies weights of this dtype; nullopt if none does.
+std::optional<WeightType> WeightTypeOf(DType dtype);
+
+// y = x · wᵀ + bias.   x [rows, d_in], w [d_out, d_in], bias [d_out] or null → [rows, d_out]
+Matrix Linear(Exec& exec, const Matrix& x, WeightRef w, WeightRef bias = {});
+
+// One product of many that run together; see LinearMany.
+struct LinearJob {
+  Matrix x;  // [rows, d_in]
+  WeightRef w;
+  WeightRef bias;
+  Matrix y;  // [rows, d_out], allocated by the caller
+};
+// All products of the list as one parallel loop: a small product does not leave threads idle.
+void LinearMany(Exec& exec, std::span<const LinearJob> jobs);
+
+// Rows of the table `w` [vocab, d_model] for each id, widened to f32 → [ids, d_model].
+// Fails with kInvalidArgument for an id outside the table.
+Matrix Embed(Exec& exec, std::span<const int32_t> ids, WeightRef w);
+
+// out[i] = x[rows[i]].   x [·, cols], rows inside it → [rows, cols]
+Matrix SelectRows(Exec& exec, const Matrix& x, std::span<const int32_t> rows);
+
+}  // namespace moiety
+
+#endif  // MOIETY_OPS_LINEAR_H_
