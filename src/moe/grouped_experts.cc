@@ -1,0 +1,68 @@
+#include "moe/grouped_experts.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "ops/elementwise.h"
+#include "ops/linear.h"
+
+namespace moiety {
+namespace {
+
+constexpr int64_t kRowsPerTask = 16;
+
+// Rows [begin, end) of a matrix.
+Matrix Slice(const Matrix& m, int64_t begin, int64_t end) { return {m.Row(begin), end - begin, m.cols}; }
+
+}  // namespace
+
+Matrix RunGroupedExperts(Exec& exec, const Matrix& packed, const DispatchPlan& plan,
+                         std::span<const FeedForward> experts) {
+  const int64_t d_expert = experts[0].gate.rows();
+  const Matrix out = exec.NewMatrix(packed.rows, packed.cols);
+  const Exec::Scope scope(exec);
+  const Matrix gate = exec.NewMatrix(packed.rows, d_expert);
+  const Matrix up = exec.NewMatrix(packed.rows, d_expert);
+  if (!exec.ok()) return out;
+
+  // All experts' products run as one loop, so that an expert with few rows does not leave threads idle.
+  std::vector<LinearJob> in;
+  std::vector<LinearJob> back;
+  for (int64_t e = 0; e < plan.num_experts(); ++e) {
+    if (plan.load(e) == 0) continue;
+    const int64_t begin = plan.begin[static_cast<size_t>(e)];
+    const int64_t end = plan.begin[static_cast<size_t>(e) + 1];
+    const FeedForward& expert = experts[static_cast<size_t>(e)];
+    const Matrix x = Slice(packed, begin, end);
+    in.push_back({x, expert.gate, expert.gate_bias, Slice(gate, begin, end)});
+    in.push_back({x, expert.up, expert.up_bias, Slice(up, begin, end)});
+    back.push_back({Slice(gate, begin, end), expert.down, expert.down_bias, Slice(out, begin, end)});
+  }
+  LinearMany(exec, in);
+  const Matrix hidden = SiluMul(exec, gate, up);
+  for (LinearJob& job : back) job.x.data = hidden.data + (job.x.data - gate.data);
+  LinearMany(exec, back);
+  return out;
+}
+
+Matrix Combine(Exec& exec, const Matrix& expert_rows, const RouterOutput& routed,
+               const DispatchPlan& plan) {
+  const Matrix y = exec.NewMatrix(routed.num_tokens, expert_rows.cols);
+  if (!exec.ok()) return y;
+  // Choices stand by token: where each token's begin.
+  std::vector<size_t> first(static_cast<size_t>(routed.num_tokens) + 1, 0);
+  for (const RoutedToken& choice : routed.routed) ++first[static_cast<size_t>(choice.token) + 1];
+  for (size_t t = 1; t < first.size(); ++t) first[t] += first[t - 1];
+  exec.pool().ParallelFor((y.rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t task) {
+    for (int64_t t = task * kRowsPerTask; t < std::min(y.rows, (task + 1) * kRowsPerTask); ++t) {
+      std::fill_n(y.Row(t), y.cols, 0.0F);
+      for (size_t i = first[static_cast<size_t>(t)]; i < first[static_cast<size_t>(t) + 1]; ++i) {
+        exec.kernels().axpy(routed.routed[i].weight, expert_rows.Row(plan.packed[i]), y.cols, y.Row(t));
+      }
+    }
+  });
+  return y;
+}
+
+}  // namespace moiety

@@ -1,0 +1,63 @@
+// Router: who goes where. One routing strategy is one file; this is what they share.
+#ifndef MOIETY_ROUTING_ROUTER_H_
+#define MOIETY_ROUTING_ROUTER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "moiety/status.h"
+#include "ops/exec.h"
+#include "tensor/matrix.h"
+
+namespace moiety {
+
+// One choice: this token's row goes to this expert, whose output is multiplied by `weight`.
+struct RoutedToken {
+  int32_t token = 0;   // row of the layer's input
+  int32_t expert = 0;
+  float weight = 0;
+};
+
+// What a router says about the rows of one call.
+struct RouterOutput {
+  int64_t num_tokens = 0;
+  int64_t num_experts = 0;
+  Matrix logits;                    // [num_tokens, num_experts], before softmax; memory of the step
+  std::vector<RoutedToken> routed;  // by token, within a token in selection order (best first).
+                                    // A dropped token has no entry; repeats are allowed.
+};
+
+// What one token's choices may depend on.
+enum class RouterGroup : uint8_t {
+  kToken,         // nothing but that token: any batching gives the same choices
+  kSequenceCall,  // the other tokens of the same sequence in the call (capacity, expert choice): the
+                  // batcher must neither split nor mix such a group
+};
+
+// The options of all strategies, as models and configs give them.
+struct RouterOptions {
+  int64_t num_experts = 0;
+  int64_t top_k = 0;
+  bool renormalize = true;  // selected weights sum to one
+};
+
+// Immutable and thread-safe after construction.
+class Router {
+ public:
+  virtual ~Router() = default;
+  virtual RouterGroup group() const = 0;
+  // Whether a token's choices depend only on itself and earlier tokens.
+  virtual bool causal() const = 0;
+  // Chooses experts for every row of `logits` [num_tokens, num_experts] = x · gateᵀ.
+  virtual void Route(Exec& exec, const Matrix& logits, RouterOutput& out) const = 0;
+};
+
+// A strategy by its name in configs and flags. Fails for an unknown name (listing the known ones) and
+// for options the strategy cannot have.
+Result<std::unique_ptr<const Router>> MakeRouter(std::string_view name, const RouterOptions& options);
+
+}  // namespace moiety
+
+#endif  // MOIETY_ROUTING_ROUTER_H_

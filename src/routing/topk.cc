@@ -1,0 +1,63 @@
+#include "routing/topk.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/format.h"
+#include "kernels/kernels.h"
+
+namespace moiety {
+namespace {
+
+class TopKRouter : public Router {
+ public:
+  explicit TopKRouter(const RouterOptions& options) : options_(options) {}
+  RouterGroup group() const override { return RouterGroup::kToken; }
+  bool causal() const override { return true; }
+
+  void Route(Exec& exec, const Matrix& logits, RouterOutput& out) const override {
+    const int64_t num_experts = options_.num_experts;
+    out.num_tokens = logits.rows;
+    out.num_experts = num_experts;
+    out.logits = logits;
+    out.routed.clear();
+    out.routed.reserve(static_cast<size_t>(logits.rows * options_.top_k));
+    std::vector<float> p(static_cast<size_t>(num_experts));
+    std::vector<int32_t> order(static_cast<size_t>(num_experts));
+    for (int64_t t = 0; t < logits.rows; ++t) {
+      std::copy_n(logits.Row(t), num_experts, p.begin());
+      exec.kernels().softmax(p.data(), num_experts);
+      for (size_t e = 0; e < order.size(); ++e) order[e] = static_cast<int32_t>(e);
+      // By logit, not probability: rounding may make close probabilities equal. Ties go to the lower
+      // id, as in the reference.
+      const float* logit = logits.Row(t);
+      const auto top = order.begin() + options_.top_k;
+      std::partial_sort(order.begin(), top, order.end(), [&](int32_t a, int32_t b) {
+        return logit[a] != logit[b] ? logit[a] > logit[b] : a < b;
+      });
+      float sum = 1;
+      if (options_.renormalize) {
+        sum = 0;
+        for (auto e = order.begin(); e != top; ++e) sum += p[static_cast<size_t>(*e)];
+      }
+      for (auto e = order.begin(); e != top; ++e) {
+        out.routed.push_back({static_cast<int32_t>(t), *e, p[static_cast<size_t>(*e)] / sum});
+      }
+    }
+  }
+
+ private:
+  RouterOptions options_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<const Router>> MakeTopKRouter(const RouterOptions& options) {
+  if (options.num_experts < 1 || options.top_k < 1 || options.top_k > options.num_experts) {
+    return InvalidArgument(Format("router topk: top_k must be from 1 to the number of experts ({}), found {}",
+                                  options.num_experts, options.top_k));
+  }
+  return std::unique_ptr<const Router>(std::make_unique<TopKRouter>(options));
+}
+
+}  // namespace moiety
