@@ -1,0 +1,260 @@
+#include "models/decoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/format.h"
+#include "moe/feed_forward.h"
+#include "moe/moe_layer.h"
+#include "ops/attention.h"
+#include "ops/elementwise.h"
+#include "ops/linear.h"
+
+namespace moiety {
+namespace {
+
+// A matrix with its bias, null where there is none.
+struct Projection {
+  WeightRef weight;
+  WeightRef bias;
+};
+
+struct DecoderLayer {
+  WeightRef attention_norm;
+  Projection q, k, v, o;
+  WeightRef q_norm, k_norm;  // null without qk_norm
+  WeightRef ffn_norm;
+  FeedForward ffn;              // of a dense layer
+  std::optional<MoeLayer> moe;  // of a MoE layer
+};
+
+// Fills {l} and {e} of a name.
+std::string Name(std::string name, int64_t layer, int64_t expert = 0) {
+  const auto fill = [&](std::string_view field, int64_t number) {
+    if (const size_t at = name.find(field); at != std::string::npos) {
+      name.replace(at, field.size(), std::to_string(number));
+    }
+  };
+  fill("{l}", layer);
+  fill("{e}", expert);
+  return name;
+}
+
+class Decoder : public Model {
+ public:
+  explicit Decoder(DecoderConfig config)
+      : config_(std::move(config)), state_(StateSpecs(config_)),
+        scale_(static_cast<float>(1.0 / std::sqrt(static_cast<double>(config_.head_dim)))) {}
+
+  Status Declare(WeightStore& store);
+
+  const ModelInfo& info() const override { return info_; }
+  const StateLayout& state() const override { return state_; }
+
+  Matrix Forward(Exec& exec, const Batch& batch) const override {
+    const RopeAngles angles = ComputeRopeAngles(exec, batch, config_.rope);
+    Matrix x = Embed(exec, batch.ids, embedding_);
+    for (int64_t layer = 0; layer < config_.num_layers && exec.ok(); ++layer) {
+      x = AttentionBlock(exec, batch, angles, layer, x);
+      x = FeedForwardBlock(exec, layer, x);
+    }
+    const Matrix wanted = SelectRows(exec, x, batch.logit_rows);
+    return Linear(exec, RmsNorm(exec, wanted, final_norm_, config_.rms_norm_eps), head_);
+  }
+
+ private:
+  static std::vector<StateSpec> StateSpecs(const DecoderConfig& c) {
+    std::vector<StateSpec> specs;
+    for (const int64_t window : c.windows) {
+      specs.push_back({StateSpec::Kind::kPagedKv, c.num_kv_heads, c.head_dim, window});
+    }
+    return specs;
+  }
+
+  // x + o(attention(norm(x)))
+  Matrix AttentionBlock(Exec& exec, const Batch& batch, const RopeAngles& angles, int64_t layer,
+                        const Matrix& x) const {
+    const Exec::Scope scope(exec);
+    const DecoderLayer& w = layers_[static_cast<size_t>(layer)];
+    const Matrix h = RmsNorm(exec, x, w.attention_norm, config_.rms_norm_eps);
+    Matrix q = exec.NewMatrix(x.rows, w.q.weight.rows());
+    Matrix k = exec.NewMatrix(x.rows, w.k.weight.rows());
+    const Matrix v = exec.NewMatrix(x.rows, w.v.weight.rows());
+    const LinearJob jobs[] = {{h, w.q.weight, w.q.bias, q}, {h, w.k.weight, w.k.bias, k},
+                              {h, w.v.weight, w.v.bias, v}};
+    LinearMany(exec, jobs);
+    if (config_.qk_norm) {
+      q = RmsNormHeads(exec, q, w.q_norm, config_.rms_norm_eps);
+      k = RmsNormHeads(exec, k, w.k_norm, config_.rms_norm_eps);
+    }
+    q = ApplyRope(exec, q, angles);
+    k = ApplyRope(exec, k, angles);
+    StoreKeysAndValues(exec, batch, state_, layer, k, v);
+    const Matrix attended = Attend(exec, batch, state_, layer, q, scale_);
+    return Add(exec, x, Linear(exec, attended, w.o.weight, w.o.bias));
+  }
+
+  // x + ffn(norm(x)), ffn being dense or a mixture of experts
+  Matrix FeedForwardBlock(Exec& exec, int64_t layer, const Matrix& x) const {
+    const Exec::Scope scope(exec);
+    const DecoderLayer& w = layers_[static_cast<size_t>(layer)];
+    const Matrix h = RmsNorm(exec, x, w.ffn_norm, config_.rms_norm_eps);
+    return Add(exec, x, w.moe.has_value() ? RunMoeLayer(exec, h, *w.moe, layer)
+                                          : RunFeedForward(exec, h, w.ffn));
+  }
+
+  Result<DecoderLayer> DeclareLayer(WeightStore& store, int64_t layer,
+                                    const std::shared_ptr<const Router>& router) const;
+  void FillInfo(const WeightStore& store);
+
+  DecoderConfig config_;
+  StateLayout state_;
+  float scale_;
+  ModelInfo info_;
+  WeightRef embedding_, final_norm_, head_;
+  std::vector<DecoderLayer> layers_;
+};
+
+// Declares the tensors of one layer, keeping the first error.
+class LayerDeclarer {
+ public:
+  LayerDeclarer(WeightStore& store, int64_t layer) : store_(store), layer_(layer) {}
+
+  WeightRef Vector(WeightKind kind, const std::string& name, int64_t n) {
+    return Declare(kind, 0, Name(name, layer_) + ".weight", {n});
+  }
+  Projection Matrix(WeightKind kind, const std::string& name, int64_t d_out, int64_t d_in, bool bias,
+                    int64_t expert = 0) {
+    const std::string base = Name(name, layer_, expert);
+    Projection p;
+    p.weight = Declare(kind, expert, base + ".weight", {d_out, d_in});
+    if (bias) p.bias = Declare(kind, expert, base + ".bias", {d_out});
+    return p;
+  }
+  const Status& status() const { return status_; }
+
+ private:
+  WeightRef Declare(WeightKind kind, int64_t index, const std::string& name, const Shape& shape) {
+    if (!status_.ok()) return {};
+    Result<WeightRef> ref = store_.Declare(
+        {kind, static_cast<int32_t>(layer_), static_cast<int32_t>(index)}, name, shape);
+    if (ref.ok()) return *ref;
+    status_ = std::move(ref).status();
+    return {};
+  }
+
+  WeightStore& store_;
+  int64_t layer_;
+  Status status_;
+};
+
+FeedForward DeclareFeedForward(LayerDeclarer& d, WeightKind kind, const std::string& gate,
+                               const std::string& up, const std::string& down, int64_t d_model,
+                               int64_t d_hidden, bool bias, int64_t expert = 0) {
+  const Projection g = d.Matrix(kind, gate, d_hidden, d_model, bias, expert);
+  const Projection u = d.Matrix(kind, up, d_hidden, d_model, bias, expert);
+  const Projection w = d.Matrix(kind, down, d_model, d_hidden, bias, expert);
+  return {g.weight, u.weight, w.weight, g.bias, u.bias, w.bias};
+}
+
+Result<DecoderLayer> Decoder::DeclareLayer(WeightStore& store, int64_t layer,
+                                           const std::shared_ptr<const Router>& router) const {
+  const DecoderConfig& c = config_;
+  const DecoderTensorNames& n = c.names;
+  const int64_t d_q = c.num_heads * c.head_dim;
+  const int64_t d_kv = c.num_kv_heads * c.head_dim;
+  LayerDeclarer d(store, layer);
+  DecoderLayer w;
+  w.attention_norm = d.Vector(WeightKind::kNorm, n.attention_norm, c.d_model);
+  w.q = d.Matrix(WeightKind::kAttention, n.q, d_q, c.d_model, c.qkv_bias);
+  w.k = d.Matrix(WeightKind::kAttention, n.k, d_kv, c.d_model, c.qkv_bias);
+  w.v = d.Matrix(WeightKind::kAttention, n.v, d_kv, c.d_model, c.qkv_bias);
+  w.o = d.Matrix(WeightKind::kAttention, n.o, c.d_model, d_q, c.o_bias);
+  if (c.qk_norm) {
+    w.q_norm = d.Vector(WeightKind::kAttention, n.q_norm, c.head_dim);
+    w.k_norm = d.Vector(WeightKind::kAttention, n.k_norm, c.head_dim);
+  }
+  w.ffn_norm = d.Vector(WeightKind::kNorm, n.ffn_norm, c.d_model);
+  if (c.moe.has_value()) {
+    MoeLayer moe;
+    moe.gate = d.Matrix(WeightKind::kRouter, n.router, c.moe->num_experts, c.d_model, false).weight;
+    moe.router = router;
+    // An expert count that the files do not bear out ends at the first missing tensor.
+    for (int64_t e = 0; e < c.moe->num_experts && d.status().ok(); ++e) {
+      moe.experts.push_back(DeclareFeedForward(d, WeightKind::kExpert, n.expert_gate, n.expert_up,
+                                               n.expert_down, c.d_model, c.d_feed_forward, c.ffn_bias, e));
+    }
+    w.moe = std::move(moe);
+  } else {
+    w.ffn = DeclareFeedForward(d, WeightKind::kFeedForward, n.gate, n.up, n.down, c.d_model,
+                               c.d_feed_forward, c.ffn_bias);
+  }
+  MOIETY_RETURN_IF_ERROR(Status(d.status()));
+  return w;
+}
+
+Status Decoder::Declare(WeightStore& store) {
+  const DecoderConfig& c = config_;
+  MOIETY_ASSIGN_OR_RETURN(embedding_, store.Declare({WeightKind::kEmbedding, -1, 0}, c.names.embedding,
+                                                    {c.vocab_size, c.d_model}));
+  std::shared_ptr<const Router> router;
+  if (c.moe.has_value()) {
+    MOIETY_ASSIGN_OR_RETURN(router, MakeRouter(c.router, *c.moe));
+  }
+  for (int64_t layer = 0; layer < c.num_layers; ++layer) {
+    MOIETY_ASSIGN_OR_RETURN(DecoderLayer declared, DeclareLayer(store, layer, router));
+    layers_.push_back(std::move(declared));
+  }
+  MOIETY_ASSIGN_OR_RETURN(final_norm_,
+                          store.Declare({WeightKind::kNorm, -1, 0}, c.names.final_norm, {c.d_model}));
+  MOIETY_ASSIGN_OR_RETURN(head_, store.Declare({WeightKind::kHead, -1, 0},
+                                               c.tied_head ? c.names.embedding : c.names.head,
+                                               {c.vocab_size, c.d_model}));
+  FillInfo(store);
+  return OkStatus();
+}
+
+void Decoder::FillInfo(const WeightStore& store) {
+  const DecoderConfig& c = config_;
+  info_.architecture = c.model_type;
+  info_.vocab_size = c.vocab_size;
+  info_.d_model = c.d_model;
+  info_.num_layers = c.num_layers;
+  info_.num_heads = c.num_heads;
+  info_.num_kv_heads = c.num_kv_heads;
+  info_.head_dim = c.head_dim;
+  info_.d_feed_forward = c.d_feed_forward;
+  info_.context_length = c.context_length;
+  info_.sliding_window = *std::max_element(c.windows.begin(), c.windows.end());
+  if (c.moe.has_value()) {
+    info_.num_experts = c.moe->num_experts;
+    info_.top_k = c.moe->top_k;
+    info_.num_moe_layers = c.num_layers;
+    info_.router = c.router;
+  }
+  uint64_t in_experts = 0;
+  for (const Weight& weight : store.weights()) {
+    if (weight.group.kind == WeightKind::kHead && c.tied_head) continue;
+    const auto count = static_cast<uint64_t>(*NumElements(weight.shape));
+    info_.parameters += count;
+    if (weight.group.kind == WeightKind::kExpert) in_experts += count;
+  }
+  info_.active_parameters = info_.parameters;
+  if (c.moe.has_value()) {
+    const auto num_experts = static_cast<uint64_t>(c.moe->num_experts);
+    info_.active_parameters -= in_experts / num_experts * (num_experts - static_cast<uint64_t>(c.moe->top_k));
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<const Model>> BuildDecoder(const ConfigReader& config, DecoderConfig decoder,
+                                                  WeightStore& store) {
+  MOIETY_RETURN_IF_ERROR(Status(config.status()));
+  auto model = std::make_unique<Decoder>(std::move(decoder));
+  MOIETY_RETURN_IF_ERROR(model->Declare(store));
+  return std::unique_ptr<const Model>(std::move(model));
+}
+
+}  // namespace moiety

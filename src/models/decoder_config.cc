@@ -1,0 +1,72 @@
+// Reading what the architectures' configs have in common.
+#include "base/format.h"
+#include "models/decoder.h"
+#include "models/rope_config.h"
+
+namespace moiety {
+namespace {
+constexpr int64_t kMaxLayers = 4096;  // far above any model; bounds what a config can make us allocate
+}
+
+DecoderConfig ReadDecoderConfig(ConfigReader& config, double default_theta) {
+  DecoderConfig d;
+  d.model_type = config.String("model_type");
+  d.vocab_size = config.Dim("vocab_size");
+  d.d_model = config.Dim("hidden_size");
+  d.num_layers = config.Int("num_hidden_layers", 1, kMaxLayers);
+  d.num_heads = config.Dim("num_attention_heads");
+  d.num_kv_heads = config.DimOr("num_key_value_heads", d.num_heads);
+  d.d_feed_forward = config.Dim("intermediate_size");
+  d.context_length = config.DimOr("max_position_embeddings", 2048);
+  if (!config.status().ok()) return d;
+
+  if (config.Missing("head_dim") && d.d_model % d.num_heads != 0) {
+    config.Fail("num_attention_heads", Format("must divide hidden_size {} when there is no head_dim, found {}",
+                                              d.d_model, d.num_heads));
+  }
+  d.head_dim = config.DimOr("head_dim", d.d_model / d.num_heads);
+  if (d.head_dim % 2 != 0) config.Fail("head_dim", Format("must be even for rope, found {}", d.head_dim));
+  if (d.num_heads % d.num_kv_heads != 0) {
+    config.Fail("num_key_value_heads", Format("must divide num_attention_heads {}, found {}", d.num_heads,
+                                              d.num_kv_heads));
+  }
+  const double eps = config.FloatOr("rms_norm_eps", 1e-6);
+  if (eps < 0 || eps > 1) config.Fail("rms_norm_eps", Format("must be from 0 to 1, found {}", eps));
+  d.rms_norm_eps = static_cast<float>(eps);
+  if (const std::string act = config.StringOr("hidden_act", "silu"); act != "silu" && act != "swish") {
+    config.FailUnsupported("hidden_act", Format("is \"{}\": only silu is supported", act));
+  }
+  if (const double part = config.FloatOr("partial_rotary_factor", 1.0); part != 1.0) {
+    config.FailUnsupported("partial_rotary_factor", Format("is {}: only 1 is supported", part));
+  }
+  d.tied_head = config.BoolOr("tie_word_embeddings", false);
+  d.windows.assign(static_cast<size_t>(d.num_layers), 0);
+  d.rope = ReadRopeTable(config, d.head_dim, d.context_length, default_theta);
+  return d;
+}
+
+void ReadSlidingWindow(ConfigReader& config, int64_t first_layer, DecoderConfig& d) {
+  if (!config.status().ok()) return;
+  const int64_t window = config.IntOr("sliding_window", 0, 1, INT32_MAX);
+  const std::vector<std::string> types = config.StringsOr("layer_types", {});
+  if (!types.empty() && static_cast<int64_t>(types.size()) != d.num_layers) {
+    config.Fail("layer_types", Format("must have an entry for each of {} layers, found {}", d.num_layers,
+                                      types.size()));
+    return;
+  }
+  for (int64_t layer = 0; layer < d.num_layers; ++layer) {
+    const auto l = static_cast<size_t>(layer);
+    bool slides = layer >= first_layer;
+    if (!types.empty()) {
+      slides = types[l] == "sliding_attention";
+      if (!slides && types[l] != "full_attention") {
+        config.FailUnsupported("layer_types", Format("has \"{}\": only full_attention and "
+                                                     "sliding_attention are supported", types[l]));
+      }
+      if (slides && window == 0) config.Fail("sliding_window", "is missing, but layer_types names sliding layers");
+    }
+    d.windows[l] = slides ? window : 0;
+  }
+}
+
+}  // namespace moiety

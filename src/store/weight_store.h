@@ -1,0 +1,72 @@
+// WeightStore: what a WeightRef points to. All weights of a model go through it; where their bytes
+// live (mapped, resident, later streamed) is decided here and nowhere else.
+#ifndef MOIETY_STORE_WEIGHT_STORE_H_
+#define MOIETY_STORE_WEIGHT_STORE_H_
+
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/aligned.h"
+#include "base/memory_budget.h"
+#include "moiety/status.h"
+#include "tensor/tensor_table.h"
+#include "tensor/weight.h"
+
+namespace moiety {
+
+enum class Residency : uint8_t {
+  kMapped,    // read where the file is mapped: no copy, pages come in when touched
+  kResident,  // copied to memory of our own while loading
+};
+
+class WeightStore {
+ public:
+  // `table` and its files stay alive with the store; `where` (the model's path) starts messages.
+  WeightStore(TensorTable table, std::string where, Residency residency, MemoryBudget& budget)
+      : table_(std::move(table)), where_(std::move(where)), residency_(residency), budget_(budget) {}
+  WeightStore(const WeightStore&) = delete;
+  WeightStore& operator=(const WeightStore&) = delete;
+
+  bool Has(std::string_view name) const { return table_.tensors.contains(name); }
+  size_t num_tensors() const { return table_.tensors.size(); }
+  const TensorTable& table() const { return table_; }
+
+  // Declares a weight of the model: the tensor must exist with exactly this shape and a type that
+  // the kernels read; its bytes are not touched yet. One tensor may be declared twice (tied
+  // embeddings). Errors name the tensor, what was expected and what was found.
+  Result<WeightRef> Declare(const WeightGroup& group, const std::string& name, const Shape& shape);
+
+  // Brings in everything that was declared. Call once, after the last Declare().
+  Status Load();
+
+  // Names of tensors in the files that nothing declared.
+  std::vector<std::string> Unused() const;
+
+  Residency residency() const { return residency_; }
+  // Declared bytes, tied weights once.
+  uint64_t declared_bytes() const { return declared_bytes_; }
+
+  // All declared weights, in order; tied ones appear twice.
+  const std::deque<Weight>& weights() const { return weights_; }
+
+ private:
+  const std::byte* FileBytes(const TensorInfo& info) const;
+
+  TensorTable table_;
+  std::string where_;
+  Residency residency_;
+  MemoryBudget& budget_;
+  std::deque<Weight> weights_;  // stable addresses: WeightRef points at these
+  std::map<std::string, Weight*, std::less<>> by_name_;
+  uint64_t declared_bytes_ = 0;
+  AlignedBytes memory_;  // of resident matrices and widened vectors
+  MemoryBudget::Reservation reservation_;
+};
+
+}  // namespace moiety
+
+#endif  // MOIETY_STORE_WEIGHT_STORE_H_
