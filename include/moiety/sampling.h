@@ -1,0 +1,63 @@
+// How the next token is chosen, and when a text ends.
+#ifndef MOIETY_SAMPLING_H_
+#define MOIETY_SAMPLING_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace moiety {
+
+// Applied in this order: penalties, logit bias, temperature, top-k, top-p, min-p, draw.
+// The defaults are those of llama.cpp.
+struct SamplingOptions {
+  double temperature = 0.8;  // 0: greedy, the most likely token always
+  int64_t top_k = 40;        // keep the k most likely tokens; 0: all
+  double top_p = 0.95;       // keep the fewest tokens whose probabilities sum to at least this; 1: all
+  double min_p = 0.05;       // keep tokens at least this fraction as likely as the best; 0: all
+
+  // Over the last `penalty_last_n` tokens, prompt included (-1: all of them, 0: none).
+  int64_t penalty_last_n = 64;
+  double repetition_penalty = 1.0;  // positive logits ÷, negative × (Keskar et al. 2019); 1: off
+  double presence_penalty = 0.0;    // subtracted once from tokens that occurred
+  double frequency_penalty = 0.0;   // subtracted once per occurrence
+
+  std::map<int32_t, double> logit_bias;  // added to the logit of a token id
+  // The same seed, model and prompt give the same text, whatever else runs beside it.
+  uint64_t seed = 0;
+};
+
+struct GenerationOptions {
+  SamplingOptions sampling;
+  int64_t max_tokens = -1;        // -1: until the model ends the text or the context is full
+  std::vector<std::string> stop;  // the text ends before the first of these; none is shown
+  bool ignore_eos = false;
+  int64_t top_logprobs = 0;  // how many alternatives each event lists
+};
+
+struct TokenLogprob {
+  int32_t id = 0;
+  float logprob = 0;  // natural logarithm, from the model's own distribution (before any option)
+};
+
+struct TokenEvent {
+  int32_t id = 0;
+  std::string text;  // what became final with this token: whole characters, perhaps none
+  float logprob = 0;
+  std::vector<TokenLogprob> top;  // the most likely tokens, best first
+};
+
+enum class FinishReason {
+  kEndOfText,    // the model's end-of-sequence token
+  kStopString,   // one of GenerationOptions::stop
+  kMaxTokens,    // GenerationOptions::max_tokens
+  kContextFull,  // the model has no more positions
+  kCancelled,    // the callback asked to stop
+};
+// "stop" for the first two, "length" for the next two, "cancelled": the words of the OpenAI API.
+const char* FinishReasonName(FinishReason reason);
+
+}  // namespace moiety
+
+#endif  // MOIETY_SAMPLING_H_

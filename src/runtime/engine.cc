@@ -1,0 +1,107 @@
+#include "runtime/engine.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "base/format.h"
+#include "format/config_reader.h"
+#include "format/hf_folder.h"
+#include "io/mapped_file.h"
+#include "kernels/kernels.h"
+#include "ops/observer.h"
+
+namespace moiety {
+namespace {
+
+constexpr uint64_t kMaxTokenizerBytes = uint64_t{256} << 20;
+constexpr int kMaxThreads = 1024;
+
+Result<const KernelTable*> ChooseKernels(const std::string& isa) {
+  const char* environment = std::getenv("MOIETY_ISA");
+  return SelectKernels(isa.empty() && environment != nullptr ? environment : isa);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<const Tokenizer>> OpenTokenizer(const std::filesystem::path& model) {
+  const std::filesystem::path path = model / "tokenizer.json";
+  MOIETY_ASSIGN_OR_RETURN(const std::string json, ReadFile(path, kMaxTokenizerBytes));
+  return Tokenizer::FromJson(json, path.string());
+}
+
+Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& model,
+                                             const EngineOptions& options) {
+  if (options.num_threads < 0 || options.num_threads > kMaxThreads) {
+    return InvalidArgument(Format("threads must be from 1 to {}, found {}", kMaxThreads, options.num_threads));
+  }
+  MOIETY_ASSIGN_OR_RETURN(const KernelTable* const kernels, ChooseKernels(options.isa));
+  MOIETY_ASSIGN_OR_RETURN(HfFolder folder, OpenHfFolder(model));
+
+  std::unique_ptr<Engine> engine(new Engine);
+  engine->path_ = model;
+  engine->generation_ = folder.generation;
+  engine->context_ = std::make_unique<Context>(options.num_threads == 0 ? UsableCpus() : options.num_threads,
+                                               *kernels, options.memory_limit_bytes);
+  engine->store_ = std::make_unique<WeightStore>(std::move(folder.tensors), model.string(),
+                                                 options.residency, engine->context_->budget);
+  ConfigReader config(*folder.config, folder.config_path);
+  MOIETY_ASSIGN_OR_RETURN(engine->model_, BuildModel(config, *engine->store_));
+  MOIETY_RETURN_IF_ERROR(engine->store_->Load());
+  engine->pages_ = std::make_unique<KvPagePool>(engine->model_->state(), engine->context_->budget);
+  engine->arena_ = std::make_unique<Arena>(engine->context_->budget);
+  engine->tokenizer_ = OpenTokenizer(model);
+  return engine;
+}
+
+Result<const Tokenizer*> Engine::tokenizer() const {
+  if (!tokenizer_.ok()) return Status(tokenizer_.status());
+  return tokenizer_->get();
+}
+
+Status Engine::Feed(Sequence& sequence, std::span<const int32_t> ids, LogitRows rows,
+                    const OnLogits& on_logits, Observer* observer, int64_t chunk) {
+  const int64_t context_length = model_->info().context_length;
+  const auto num_ids = static_cast<int64_t>(ids.size());
+  if (sequence.length() + num_ids > context_length) {
+    return InvalidArgument(Format("{} tokens do not fit the model's context of {}",
+                                  sequence.length() + num_ids, context_length));
+  }
+  MOIETY_RETURN_IF_ERROR(sequence.Reserve(num_ids));
+  std::vector<int32_t> logit_rows;
+  for (int64_t begin = 0; begin < num_ids; begin += chunk) {
+    const int64_t count = std::min(chunk, num_ids - begin);
+    const bool last = begin + count == num_ids;
+    logit_rows.clear();
+    if (rows == LogitRows::kAll) {
+      logit_rows.resize(static_cast<size_t>(count));
+      std::iota(logit_rows.begin(), logit_rows.end(), 0);
+    } else if (rows == LogitRows::kLast && last) {
+      logit_rows.push_back(static_cast<int32_t>(count - 1));
+    }
+    Batch batch;
+    batch.ids = ids.subspan(static_cast<size_t>(begin), static_cast<size_t>(count));
+    batch.segments.push_back({.begin = 0,
+                              .count = count,
+                              .position = sequence.length(),
+                              .sequence = 0,
+                              .pages = sequence.pages()});
+    batch.logit_rows = logit_rows;
+    if (observer != nullptr) observer->OnStep(batch);
+
+    arena_->Release({});
+    Exec exec(*context_, *arena_, observer);
+    const Matrix logits = model_->Forward(exec, batch);
+    MOIETY_RETURN_IF_ERROR(Status(exec.status()));
+    if (!logit_rows.empty()) {
+      MOIETY_RETURN_IF_ERROR(on_logits(sequence.length() + logit_rows.front(), logits));
+    }
+    sequence.Advance(count);
+  }
+  return OkStatus();
+}
+
+}  // namespace moiety

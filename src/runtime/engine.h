@@ -1,0 +1,74 @@
+// Engine: a model opened from disk with everything that runs it.
+#ifndef MOIETY_RUNTIME_ENGINE_H_
+#define MOIETY_RUNTIME_ENGINE_H_
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/context.h"
+#include "format/generation_config.h"
+#include "moiety/status.h"
+#include "models/model.h"
+#include "runtime/kv_pages.h"
+#include "store/weight_store.h"
+#include "tokenize/tokenizer.h"
+
+namespace moiety {
+
+struct EngineOptions {
+  int num_threads = 0;     // 0: as many as the process may use
+  std::string isa;         // kernels to use; empty: MOIETY_ISA of the environment, else the fastest
+  uint64_t memory_limit_bytes = MemoryBudget::kUnlimited;
+  Residency residency = Residency::kMapped;
+};
+
+// Which rows of a Feed() want logits.
+enum class LogitRows : uint8_t { kNone, kLast, kAll };
+
+// Not thread-safe: one thread drives an engine (and the engine's own threads help it).
+class Engine {
+ public:
+  // Opens a Hugging Face folder. A tokenizer is optional here: see tokenizer().
+  static Result<std::unique_ptr<Engine>> Open(const std::filesystem::path& model, const EngineOptions& options);
+
+  const std::filesystem::path& path() const { return path_; }
+  const Model& model() const { return *model_; }
+  const WeightStore& store() const { return *store_; }
+  const GenerationConfig& generation_config() const { return generation_; }
+  Context& context() { return *context_; }
+  KvPagePool& pages() { return *pages_; }
+
+  // The folder's tokenizer; an error where it has none or a broken one.
+  Result<const Tokenizer*> tokenizer() const;
+
+  // Appends tokens to a sequence in steps of at most `chunk` rows. on_logits (may be null with kNone)
+  // gets the logits of the wanted rows of each step: `first` is the position of the first of them, the
+  // matrix [rows, vocab_size] is valid during the call. On failure the sequence keeps the steps that
+  // succeeded. Results do not depend on `chunk`.
+  using OnLogits = std::function<Status(int64_t first, const Matrix& logits)>;
+  Status Feed(Sequence& sequence, std::span<const int32_t> ids, LogitRows rows, const OnLogits& on_logits,
+              Observer* observer = nullptr, int64_t chunk = kDefaultChunk);
+  static constexpr int64_t kDefaultChunk = 512;
+
+ private:
+  Engine() = default;
+
+  std::filesystem::path path_;
+  GenerationConfig generation_;
+  std::unique_ptr<Context> context_;
+  std::unique_ptr<WeightStore> store_;
+  std::unique_ptr<const Model> model_;
+  std::unique_ptr<KvPagePool> pages_;
+  std::unique_ptr<Arena> arena_;
+  Result<std::unique_ptr<const Tokenizer>> tokenizer_ = NotFound("");
+};
+
+// The tokenizer of a model folder, without the model.
+Result<std::unique_ptr<const Tokenizer>> OpenTokenizer(const std::filesystem::path& model);
+
+}  // namespace moiety
+
+#endif  // MOIETY_RUNTIME_ENGINE_H_

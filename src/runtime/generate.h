@@ -1,0 +1,40 @@
+// Generate: a prompt's continuation, token by token.
+#ifndef MOIETY_RUNTIME_GENERATE_H_
+#define MOIETY_RUNTIME_GENERATE_H_
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "moiety/sampling.h"
+#include "moiety/status.h"
+#include "ops/observer.h"
+#include "runtime/engine.h"
+
+namespace moiety {
+
+struct GenerationResult {
+  FinishReason finish_reason = FinishReason::kEndOfText;
+  int64_t num_prompt_tokens = 0;
+  int64_t num_generated_tokens = 0;
+  double prompt_seconds = 0;      // until the first token was chosen
+  double generation_seconds = 0;  // from then on
+};
+
+// Returns false to stop.
+using OnToken = std::function<bool(const TokenEvent& event)>;
+
+// Sampling options for what nobody set: the library's defaults, changed by what the model's authors
+// recommend (generation_config.json).
+SamplingOptions DefaultSampling(const GenerationConfig& config);
+
+// Continues `prompt` (ids, special tokens included, at least one) in `sequence`, which must be empty
+// or hold what went before. The text of all events joined is the continuation; an end-of-sequence
+// token has an event of its own with no text.
+Result<GenerationResult> Generate(Engine& engine, Sequence& sequence, std::span<const int32_t> prompt,
+                                  const GenerationOptions& options, const OnToken& on_token,
+                                  Observer* observer = nullptr);
+
+}  // namespace moiety
+
+#endif  // MOIETY_RUNTIME_GENERATE_H_
