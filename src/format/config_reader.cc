@@ -5,29 +5,23 @@
 #include <utility>
 
 #include "base/format.h"
+#include "format/json.h"
 
 namespace moiety {
-namespace {
-
 using nlohmann::json;
-
-// A value as it stands in the file, cut so that a message stays one line.
-std::string Show(const json& value) {
-  std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
-  if (text.size() > 60) text = text.substr(0, 57) + "...";
-  return text;
-}
-
-}  // namespace
 
 ConfigReader::ConfigReader(const json& object, std::string where)
     : ConfigReader(object, std::move(where), "", std::make_shared<Status>()) {}
 
 ConfigReader::ConfigReader(const json& object, std::string where, std::string prefix,
                            std::shared_ptr<Status> status)
-    : object_(&object), where_(std::move(where)), prefix_(std::move(prefix)), status_(std::move(status)) {
+    : object_(&object),
+      where_(std::move(where)),
+      prefix_(std::move(prefix)),
+      status_(std::move(status)) {
   if (!object.is_object() && status_->ok()) {
-    *status_ = InvalidData(Format("{}: expected a JSON object, found {}", where_, Show(object)));
+    *status_ =
+        InvalidData(Format("{}: expected a JSON object, found {}", where_, ShowJson(object)));
   }
 }
 
@@ -58,7 +52,7 @@ void ConfigReader::FailUnsupported(std::string_view key, const std::string& mess
 }
 
 void ConfigReader::FailType(std::string_view key, std::string_view expected, const json& found) {
-  Fail(key, Format("must be {}, found {}", expected, Show(found)));
+  Fail(key, Format("must be {}, found {}", expected, ShowJson(found)));
 }
 
 std::optional<int64_t> ConfigReader::ReadInt(std::string_view key, const json& value, int64_t min,

@@ -58,8 +58,8 @@ class ConfigReader {
  private:
   ConfigReader(const nlohmann::json& object, std::string where, std::string prefix,
                std::shared_ptr<Status> status);
-  const nlohmann::json* Find(std::string_view key) const;     // null where missing
-  const nlohmann::json* Require(std::string_view key);        // notes an error where missing
+  const nlohmann::json* Find(std::string_view key) const;  // null where missing
+  const nlohmann::json* Require(std::string_view key);     // notes an error where missing
   void FailType(std::string_view key, std::string_view expected, const nlohmann::json& found);
   std::optional<int64_t> ReadInt(std::string_view key, const nlohmann::json& value, int64_t min,
                                  int64_t max);

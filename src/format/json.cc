@@ -1,10 +1,12 @@
 #include "format/json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
 #include "base/format.h"
+#include "base/utf8.h"
 
 namespace moiety {
 namespace {
@@ -12,6 +14,17 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kMaxDepth = 128;
+constexpr size_t kMaxReasonBytes = 160;
+constexpr size_t kMaxShownBytes = 60;
+
+// The text made fit for a message: valid UTF-8, on one line, not longer than about `max_bytes`.
+std::string Cut(std::string_view text, size_t max_bytes) {
+  std::string cut(text.substr(0, CompleteUtf8Prefix(text.substr(0, max_bytes))));
+  std::replace_if(
+      cut.begin(), cut.end(), [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7F; },
+      ' ');
+  return ToValidUtf8(cut) + (cut.size() < text.size() ? "..." : "");
+}
 
 // Builds the document while it is read, so that limits act before memory is used.
 class Builder : public nlohmann::json_sax<json> {
@@ -31,17 +44,22 @@ class Builder : public nlohmann::json_sax<json> {
 
   bool key(std::string& name) override {
     json& object = *open_.back();
-    if (object.contains(name)) return Refuse(Format("key \"{}\" appears twice", name));
+    if (object.contains(name)) return Refuse(Format("key {} appears twice", ShowJson(name)));
     slot_ = &object[name];
     return true;
   }
 
-  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception& e) override {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error …"
-    std::string what = e.what();
-    const size_t text = what.find(": ");
-    error_ = Format("not valid JSON at byte {}: {}", position,
-                    text == std::string::npos ? what : what.substr(text + 2));
+  bool parse_error(size_t position, const std::string&,
+                   const nlohmann::detail::exception& e) override {
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error …; last
+    // read: '…'". The last part may be as long as the file, and not UTF-8.
+    std::string_view what = e.what();
+    for (const std::string_view prefix : {"] ", "parse error at ", ": "}) {
+      const size_t found = what.find(prefix);
+      if (found == std::string_view::npos) break;
+      what.remove_prefix(found + prefix.size());
+    }
+    error_ = Format("not valid JSON at byte {}: {}", position, Cut(what, kMaxReasonBytes));
     return false;
   }
 
@@ -92,6 +110,10 @@ Result<json> ParseJson(std::string_view text, const std::string& where) {
     return InvalidData(Format("{}: {}", where, builder.error()));
   }
   return std::move(builder.root());
+}
+
+std::string ShowJson(const json& value) {
+  return Cut(value.dump(-1, ' ', false, json::error_handler_t::replace), kMaxShownBytes);
 }
 
 }  // namespace moiety

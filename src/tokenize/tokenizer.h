@@ -22,7 +22,8 @@ namespace moiety {
 class Tokenizer {
  public:
   // From the text of a tokenizer.json; `where` (its path) starts every message. A part of the
-  // pipeline that is not supported is an error that names it.
+  // pipeline that is not supported is an error that names it. "truncation" and "padding" are for
+  // batches of equal length; Encode does neither.
   static Result<std::unique_ptr<const Tokenizer>> FromJson(std::string_view json,
                                                            const std::string& where);
   ~Tokenizer();
@@ -44,21 +45,26 @@ class Tokenizer {
   bool IsSpecial(int32_t id) const;
 
   // Decodes a growing sequence of ids and hands out text as soon as it is final: never half a
-  // character, and all of Next() and Finish() joined equals Decode() of all the ids at once.
+  // character, and all of Next() and Finish() joined equals Decode() of all the ids at once. The
+  // cost of an id does not grow with the sequence. For one thread at a time; the tokenizer must
+  // outlive it.
   class Stream {
    public:
     explicit Stream(const Tokenizer& tokenizer, bool skip_special = true);
+    ~Stream();
+    Stream(Stream&&) noexcept;
+    Stream& operator=(Stream&&) noexcept;
+
     // Tells the stream that text went before (the prompt's ids), so that the first new id is
-    // decoded as a continuation. Only before the first Next().
+    // decoded as a continuation. Only before the first Next(). What follows is Decode() of prompt
+    // and new ids, without the characters that it has in common with Decode() of the prompt alone.
     void Prime(std::span<const int32_t> ids);
     std::string Next(int32_t id);
-    std::string Finish();  // what was held back because more bytes might have followed
+    std::string Finish();  // what was held back because more might have followed; the last call
 
    private:
-    const Tokenizer* tokenizer_;
-    bool skip_special_;
-    std::vector<int32_t> ids_;  // the last ids, from a point where decoding may restart
-    size_t shown_ = 0;          // bytes of Decode(ids_) handed out already
+    struct State;
+    std::unique_ptr<State> state_;
   };
 
  private:

@@ -1,0 +1,67 @@
+#include "cli/command.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <system_error>
+
+#include "base/format.h"
+
+namespace moiety::cli {
+
+CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& description,
+                     const std::string& examples) {
+  CLI::App* command = app.add_subcommand(name, description);
+  command->footer("Examples:\n" + examples);
+  return command;
+}
+
+void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
+  command.add_option("-t,--threads", flags.options.num_threads,
+                     "Threads to compute with (default: as many as the process may use)")
+      ->check(CLI::Range(1, 1024));
+  command.add_option("--memory", flags.memory,
+                     "Hard limit of weights, KV cache and buffers, such as 8G (default: none)");
+  command.add_flag("--no-mmap", flags.no_mmap, "Copy the weights to memory instead of mapping the file");
+}
+
+Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, EngineFlags& flags) {
+  if (!flags.memory.empty() && !ParseBytes(flags.memory, &flags.options.memory_limit_bytes)) {
+    return InvalidArgument(Format("--memory: expected a size such as 8G or 512M, found \"{}\"", flags.memory));
+  }
+  flags.options.residency = flags.no_mmap ? Residency::kResident : Residency::kMapped;
+  return Engine::Open(model, flags.options);
+}
+
+Result<std::filesystem::path> BundledModel() {
+  std::error_code error;
+  const std::filesystem::path binary = std::filesystem::read_symlink("/proc/self/exe", error);
+  for (const char* place : {"../../../models/starter", "../share/moiety/models/starter"}) {
+    const std::filesystem::path model = (binary.parent_path() / place).lexically_normal();
+    if (!error && std::filesystem::exists(model / "config.json", error)) return model;
+  }
+  return NotFound("the bundled model is not beside this binary: name a model folder");
+}
+
+Result<std::string> ReadStandardInput() {
+  std::string text;
+  char buffer[65536];
+  while (true) {
+    const ssize_t got = read(STDIN_FILENO, buffer, sizeof(buffer));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return IoError(Format("standard input: cannot read: {}", std::strerror(errno)));
+    if (got == 0) return text;
+    text.append(buffer, static_cast<size_t>(got));
+  }
+}
+
+Status Print(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) {
+    return OkStatus();
+  }
+  return IoError(Format("standard output: cannot write: {}", std::strerror(errno)));
+}
+
+}  // namespace moiety::cli

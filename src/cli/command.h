@@ -1,0 +1,51 @@
+// What the sub-commands share. Each command is one file: it adds its flags to the command line and
+// returns what to do when it was chosen.
+#ifndef MOIETY_CLI_COMMAND_H_
+#define MOIETY_CLI_COMMAND_H_
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "moiety/status.h"
+#include "runtime/engine.h"
+
+namespace moiety::cli {
+
+using Action = std::function<Status()>;
+
+// In the order in which --help lists them.
+Action AddRun(CLI::App& app);
+Action AddEval(CLI::App& app);
+Action AddLogits(CLI::App& app);
+Action AddInspect(CLI::App& app);
+Action AddTokenize(CLI::App& app);
+Action AddDetokenize(CLI::App& app);
+
+// A sub-command with a description, and examples that --help ends with.
+CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& description,
+                     const std::string& examples);
+
+// Flags of every command that computes with a model.
+struct EngineFlags {
+  EngineOptions options;
+  std::string memory;
+  bool no_mmap = false;
+};
+void AddEngineFlags(CLI::App& command, EngineFlags& flags);
+Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, EngineFlags& flags);
+
+// The model that comes with moiety: models/starter beside the sources, or share/moiety/models/starter
+// of an installation.
+Result<std::filesystem::path> BundledModel();
+
+// All of standard input.
+Result<std::string> ReadStandardInput();
+
+// Writes text to standard output; an error when nobody reads it any more or the disk is full.
+Status Print(std::string_view text);
+
+}  // namespace moiety::cli
+
+#endif  // MOIETY_CLI_COMMAND_H_

@@ -1,0 +1,66 @@
+// moiety detokenize: token ids to text.
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "base/format.h"
+#include "cli/command.h"
+#include "tokenize/tokenizer.h"
+
+namespace moiety::cli {
+namespace {
+
+struct Flags {
+  std::string model;
+  std::vector<int32_t> ids;
+  bool keep_special = false;
+};
+
+Result<std::vector<int32_t>> ParseIds(const std::string& text) {
+  // Numbers apart from each other by anything a list may have: blanks, commas, brackets.
+  std::vector<int32_t> ids;
+  const char* next = text.c_str();
+  while (*next != '\0') {
+    if (std::string_view(" \t\r\n,[]").find(*next) != std::string_view::npos) {
+      ++next;
+      continue;
+    }
+    char* end = nullptr;
+    const long long id = std::strtoll(next, &end, 10);
+    if (end == next || id < 0 || id > INT32_MAX) {
+      return InvalidArgument(Format("standard input: expected token ids, found \"{}\"", std::string(next).substr(0, 20)));
+    }
+    ids.push_back(static_cast<int32_t>(id));
+    next = end;
+  }
+  return ids;
+}
+
+Status Detokenize(const CLI::App& command, Flags& flags) {
+  MOIETY_ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(flags.model));
+  if (command.count("ID") == 0) {
+    MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadStandardInput());
+    MOIETY_ASSIGN_OR_RETURN(flags.ids, ParseIds(text));
+  }
+  for (const int32_t id : flags.ids) {
+    if (id < 0 || id >= tokenizer->vocab_size()) {
+      return InvalidArgument(Format("token id {} is outside the vocabulary of {}", id, tokenizer->vocab_size()));
+    }
+  }
+  return Print(tokenizer->Decode(flags.ids, !flags.keep_special) + "\n");
+}
+
+}  // namespace
+
+Action AddDetokenize(CLI::App& app) {
+  CLI::App* command = AddCommand(app, "detokenize", "Show the text of token ids",
+                                 "  moiety detokenize models/starter 825 1199 793\n"
+                                 "  echo \"[1, 825, 1199]\" | moiety detokenize models/starter --special");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("MODEL", flags->model, "Model folder with a tokenizer.json")->required();
+  command->add_option("ID", flags->ids, "Token ids (default: standard input)");
+  command->add_flag("--special", flags->keep_special, "Show special tokens too");
+  return [command, flags] { return Detokenize(*command, *flags); };
+}
+
+}  // namespace moiety::cli

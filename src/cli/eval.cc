@@ -1,0 +1,150 @@
+// moiety eval: perplexity of a text.
+#include <chrono>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/format.h"
+#include "cli/command.h"
+#include "cli/expert_table.h"
+#include "cli/terminal.h"
+#include "io/mapped_file.h"
+#include "study/perplexity.h"
+#include "study/trace.h"
+
+namespace moiety::cli {
+namespace {
+
+constexpr uint64_t kMaxTextBytes = uint64_t{4} << 30;
+constexpr double kNatsPerBit = 0.69314718055994530942;
+
+struct Flags {
+  std::string model, trace;
+  std::vector<std::string> files;
+  PerplexityOptions perplexity;
+  bool experts = false, json = false;
+  EngineFlags engine;
+};
+
+// Both of what a run may be observed for.
+class EvalObserver : public Observer {
+ public:
+  EvalObserver(ExpertStats* stats, TraceWriter* trace) : stats_(stats), trace_(trace) {}
+  void OnStep(const Batch& batch) override {
+    if (trace_ != nullptr) trace_->OnStep(batch);
+  }
+  void OnRoute(int64_t layer, const RouterOutput& routed) override {
+    stats_->OnRoute(layer, routed);
+    if (trace_ != nullptr) trace_->OnRoute(layer, routed);
+  }
+
+ private:
+  ExpertStats* stats_;
+  TraceWriter* trace_;
+};
+
+struct FileResult {
+  std::string file;
+  int64_t num_ids = 0;
+  PerplexityResult perplexity;
+  double bits_per_byte = 0;
+  double seconds = 0;
+  ExpertStats experts;
+};
+
+Result<FileResult> EvalFile(Engine& engine, const std::string& file, const Flags& flags, TraceWriter* trace) {
+  MOIETY_ASSIGN_OR_RETURN(const Tokenizer* const tokenizer, engine.tokenizer());
+  MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, kMaxTextBytes));
+  const std::vector<int32_t> ids = tokenizer->Encode(text);
+  FileResult result;
+  result.file = file;
+  result.num_ids = static_cast<int64_t>(ids.size());
+
+  // Bytes of the text that the predicted ids stand for.
+  std::vector<int32_t> predicted;
+  EvalObserver observer(&result.experts, trace);
+  ProgressBar bar(std::filesystem::path(file).filename().string(), result.num_ids, "tokens");
+  const auto start = std::chrono::steady_clock::now();
+  MOIETY_ASSIGN_OR_RETURN(
+      result.perplexity,
+      ComputePerplexity(
+          engine, ids, flags.perplexity, flags.experts || trace != nullptr ? &observer : nullptr,
+          [&](int64_t position, double) { predicted.push_back(ids[static_cast<size_t>(position)]); },
+          [&](int64_t done, const PerplexityResult& so_far) {
+            bar.Update(done, Format("perplexity {:.4f}", so_far.perplexity()));
+          }));
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const size_t bytes = tokenizer->Decode(predicted).size();
+  if (bytes > 0) result.bits_per_byte = result.perplexity.nll_sum / kNatsPerBit / static_cast<double>(bytes);
+  return result;
+}
+
+Status Eval(Flags& flags) {
+  MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, OpenEngine(flags.model, flags.engine));
+  if (flags.experts && engine->model().info().num_experts == 0) {
+    return InvalidArgument(Format("--experts: {} is a dense {} model", flags.model, engine->model().info().architecture));
+  }
+  std::unique_ptr<TraceWriter> trace;
+  if (!flags.trace.empty()) {
+    MOIETY_ASSIGN_OR_RETURN(trace, TraceWriter::Create(flags.trace, engine->model().info()));
+  }
+  if (!flags.json) {
+    MOIETY_RETURN_IF_ERROR(Print(Format("{:<24} {:>9} {:>9} {:>11} {:>9} {:>10} {:>9}\n", "file", "tokens", "predicted",
+                                        "perplexity", "nll", "bits/byte", "tokens/s")));
+  }
+  nlohmann::json documents = nlohmann::json::array();
+  for (const std::string& file : flags.files) {
+    MOIETY_ASSIGN_OR_RETURN(const FileResult r, EvalFile(*engine, file, flags, trace.get()));
+    const double rate = static_cast<double>(r.perplexity.num_predicted) / r.seconds;
+    if (flags.json) {
+      nlohmann::json document = {{"file", file},
+                                 {"ids", r.num_ids},
+                                 {"window", flags.perplexity.window},
+                                 {"stride", flags.perplexity.stride},
+                                 {"windows", r.perplexity.num_windows},
+                                 {"predicted", r.perplexity.num_predicted},
+                                 {"nll", r.perplexity.nll()},
+                                 {"perplexity", r.perplexity.perplexity()},
+                                 {"bits_per_byte", r.bits_per_byte},
+                                 {"seconds", r.seconds},
+                                 {"tokens_per_s", rate}};
+      if (flags.experts) document["experts"] = ExpertJson(r.experts);
+      documents.push_back(std::move(document));
+      continue;
+    }
+    MOIETY_RETURN_IF_ERROR(Print(Format("{:<24} {:>9} {:>9} {:>11.4f} {:>9.6f} {:>10.4f} {:>9.0f}\n",
+                                        std::filesystem::path(file).filename().string(), r.num_ids,
+                                        r.perplexity.num_predicted, r.perplexity.perplexity(), r.perplexity.nll(),
+                                        r.bits_per_byte, rate)));
+    if (flags.experts) MOIETY_RETURN_IF_ERROR(Print(ExpertTable(r.experts, ShowsColours(stdout))));
+  }
+  if (trace != nullptr) MOIETY_RETURN_IF_ERROR(trace->Close());
+  if (flags.json) return Print((documents.size() == 1 ? documents[0] : documents).dump(2) + "\n");
+  return OkStatus();
+}
+
+}  // namespace
+
+Action AddEval(CLI::App& app) {
+  CLI::App* command = AddCommand(app, "eval", "Measure the perplexity of texts",
+                                 "  moiety eval models/starter book.txt\n"
+                                 "  moiety eval path/to/model a.txt b.txt --window 1024 --stride 512 --experts\n"
+                                 "  moiety eval path/to/model a.txt --json");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("MODEL", flags->model, "Hugging Face folder")->required();
+  command->add_option("FILE", flags->files, "Text files (UTF-8)")->required();
+  command->add_option("--window", flags->perplexity.window, "Tokens the model sees at once (default: 512)");
+  CLI::Option* stride = command->add_option(
+      "--stride", flags->perplexity.stride,
+      "Tokens from one window to the next; below the window, each token is predicted once with at least "
+      "window - stride tokens before it (default: the window, whose first token is then not predicted)");
+  command->add_flag("--experts", flags->experts, "Add a table of expert shares");
+  command->add_option("--trace", flags->trace, "Write every routing decision to this file (JSON lines)");
+  command->add_flag("--json", flags->json, "Print JSON: an object, or a list for several files");
+  AddEngineFlags(*command, flags->engine);
+  return [flags, stride] {
+    if (stride->count() == 0) flags->perplexity.stride = flags->perplexity.window;
+    return Eval(*flags);
+  };
+}
+
+}  // namespace moiety::cli

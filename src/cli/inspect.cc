@@ -1,0 +1,148 @@
+// moiety inspect: what a model is, and whether its files are sound.
+#include <array>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/format.h"
+#include "cli/command.h"
+#include "io/mapped_file.h"
+
+namespace moiety::cli {
+namespace {
+
+using nlohmann::json;
+
+struct Flags {
+  std::string model;
+  bool tensors = false, json = false;
+  EngineFlags engine;
+};
+
+constexpr std::array kKindNames = {"embedding", "attention", "feed-forward", "router", "experts", "norms", "head"};
+
+struct Part {
+  uint64_t bytes = 0;
+  uint64_t parameters = 0;
+};
+
+// Weights by kind; a tied head costs nothing of its own.
+std::array<Part, kKindNames.size()> PartsOf(const WeightStore& store) {
+  std::array<Part, kKindNames.size()> parts{};
+  std::string first;
+  for (const Weight& weight : store.weights()) {
+    if (weight.group.kind == WeightKind::kEmbedding) first = weight.name;
+    if (weight.group.kind == WeightKind::kHead && weight.name == first) continue;
+    Part& part = parts[static_cast<size_t>(weight.group.kind)];
+    const auto count = static_cast<uint64_t>(*NumElements(weight.shape));
+    part.parameters += count;
+    part.bytes += count * DTypeBytes(weight.dtype);
+  }
+  return parts;
+}
+
+json ToJson(Engine& engine) {
+  const ModelInfo& m = engine.model().info();
+  json document = {
+      {"model", engine.path().string()},
+      {"architecture", m.architecture},
+      {"parameters", m.parameters},
+      {"active_parameters", m.active_parameters},
+      {"vocab_size", m.vocab_size},
+      {"d_model", m.d_model},
+      {"num_layers", m.num_layers},
+      {"num_heads", m.num_heads},
+      {"num_kv_heads", m.num_kv_heads},
+      {"head_dim", m.head_dim},
+      {"context_length", m.context_length},
+      {"sliding_window", m.sliding_window},
+      {"num_experts", m.num_experts},
+      {"top_k", m.top_k},
+      {"num_moe_layers", m.num_moe_layers},
+      {m.num_experts > 0 ? "d_expert" : "d_feed_forward", m.d_feed_forward},
+      {"router", m.router},
+      {"weight_bytes", engine.store().declared_bytes()},
+      {"kv_bytes_per_token", engine.pages().page_bytes() / kPageTokens},
+      {"unused_tensors", engine.store().Unused()},
+  };
+  const auto parts = PartsOf(engine.store());
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].bytes > 0) {
+      document["parts"][kKindNames[i]] = {{"parameters", parts[i].parameters}, {"bytes", parts[i].bytes}};
+    }
+  }
+  for (const auto& [name, info] : engine.store().table().tensors) {
+    document["tensors"].push_back({{"name", name},
+                                   {"dtype", DTypeName(info.dtype)},
+                                   {"shape", info.shape},
+                                   {"bytes", info.size_bytes}});
+  }
+  return document;
+}
+
+std::string ToText(Engine& engine, bool tensors) {
+  const ModelInfo& m = engine.model().info();
+  std::string out;
+  const auto row = [&](const char* name, const std::string& value) { out += Format("{:<16} {}\n", name, value); };
+  row("model", engine.path().string());
+  row("architecture", m.architecture);
+  row("parameters", Format("{} total, {} active per token ({:.0f} %)", FormatCount(m.parameters),
+                           FormatCount(m.active_parameters),
+                           100.0 * static_cast<double>(m.active_parameters) / static_cast<double>(m.parameters)));
+  row("layers", Format("{} of width {}, vocabulary {}", m.num_layers, m.d_model, m.vocab_size));
+  row("attention", Format("{} heads of {}, {} key/value heads", m.num_heads, m.head_dim, m.num_kv_heads));
+  row("context", Format("{} tokens{}", m.context_length,
+                        m.sliding_window > 0 ? Format(", sliding window {}", m.sliding_window) : ""));
+  if (m.num_experts > 0) {
+    row("experts", Format("{} of width {} in each of {} layers, {} per token, router {}", m.num_experts,
+                          m.d_feed_forward, m.num_moe_layers, m.top_k, m.router));
+  } else {
+    row("feed-forward", Format("width {}, no experts", m.d_feed_forward));
+  }
+  row("KV cache", Format("{} per token", FormatBytes(engine.pages().page_bytes() / kPageTokens)));
+
+  out += Format("\n{:<16} {:>12} {:>12} {:>7}\n", "memory by part", "parameters", "bytes", "share");
+  const auto parts = PartsOf(engine.store());
+  const auto all = static_cast<double>(engine.store().declared_bytes());
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].bytes == 0) continue;
+    out += Format("{:<16} {:>12} {:>12} {:>5.1f} %\n", kKindNames[i], FormatCount(parts[i].parameters),
+                  FormatBytes(parts[i].bytes), 100 * static_cast<double>(parts[i].bytes) / all);
+  }
+  out += Format("{:<16} {:>12} {:>12}\n", "total", FormatCount(m.parameters), FormatBytes(engine.store().declared_bytes()));
+
+  const auto& table = engine.store().table();
+  out += Format("\n{} tensors in {} file{}, all as the config needs them\n", table.tensors.size(), table.files.size(),
+                table.files.size() == 1 ? "" : "s");
+  for (const std::string& name : engine.store().Unused()) out += Format("not used by the model: {}\n", name);
+  if (tensors) {
+    out += Format("\n{:<64} {:<5} {:>12}  {}\n", "tensor", "type", "bytes", "shape");
+    for (const auto& [name, info] : table.tensors) {
+      out += Format("{:<64} {:<5} {:>12}  {}\n", name, DTypeName(info.dtype), FormatBytes(info.size_bytes),
+                    ShapeString(info.shape));
+    }
+  } else {
+    out += "--tensors lists them\n";
+  }
+  return out;
+}
+
+Status Inspect(Flags& flags) {
+  MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, OpenEngine(flags.model, flags.engine));
+  return Print(flags.json ? ToJson(*engine).dump(2) + "\n" : ToText(*engine, flags.tensors));
+}
+
+}  // namespace
+
+Action AddInspect(CLI::App& app) {
+  CLI::App* command = AddCommand(app, "inspect", "Show what a model is, and check its files",
+                                 "  moiety inspect models/starter\n"
+                                 "  moiety inspect path/to/model --tensors\n"
+                                 "  moiety inspect path/to/model --json");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("MODEL", flags->model, "Hugging Face folder")->required();
+  command->add_flag("--tensors", flags->tensors, "List every tensor");
+  command->add_flag("--json", flags->json, "Print one JSON object");
+  return [flags] { return Inspect(*flags); };
+}
+
+}  // namespace moiety::cli

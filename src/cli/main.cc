@@ -1,0 +1,56 @@
+// moiety: run, serve, train and understand Mixture-of-Experts models.
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/command.h"
+
+namespace {
+
+using moiety::Status;
+
+constexpr int kExitFailure = 1;
+constexpr int kExitUsage = 2;
+
+void PrintError(const std::string& message) { std::fprintf(stderr, "moiety: %s\n", message.c_str()); }
+
+int Main(int argc, char** argv) {
+  using namespace moiety::cli;  // NOLINT(google-build-using-namespace): the commands
+  CLI::App app("Run, evaluate and understand Mixture-of-Experts models on this computer.", "moiety");
+  app.set_version_flag("--version", "moiety " MOIETY_VERSION);
+  app.require_subcommand(1);
+  app.footer("moiety COMMAND --help tells more about a command.");
+  std::vector<std::pair<CLI::App*, Action>> commands;
+  for (Action (*add)(CLI::App&) : {AddRun, AddEval, AddLogits, AddInspect, AddTokenize, AddDetokenize}) {
+    Action action = add(app);
+    commands.emplace_back(app.get_subcommands({}).back(), std::move(action));
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& request) {  // --help, --version
+    return app.exit(request);
+  } catch (const CLI::ParseError& error) {
+    const bool in_command = !app.get_subcommands().empty();
+    PrintError(std::string(error.what()) + " (see moiety " +
+               (in_command ? app.get_subcommands().front()->get_name() + " " : std::string()) + "--help)");
+    return kExitUsage;
+  }
+  for (const auto& [command, action] : commands) {
+    if (!command->parsed()) continue;
+    if (const Status status = action(); !status.ok()) {
+      PrintError(status.message());
+      return kExitFailure;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // A reader that goes away (… | head) is an error of the write, not a signal.
+  std::signal(SIGPIPE, SIG_IGN);
+  return Main(argc, argv);
+}

@@ -1,0 +1,50 @@
+// moiety tokenize: text to token ids.
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "base/format.h"
+#include "cli/command.h"
+#include "tokenize/tokenizer.h"
+
+namespace moiety::cli {
+namespace {
+
+struct Flags {
+  std::string model, text;
+  bool from_stdin = false, no_special = false, json = false;
+};
+
+Status Tokenize(const CLI::App& command, Flags& flags) {
+  MOIETY_ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(flags.model));
+  if (command.count("TEXT") == 0) {
+    MOIETY_ASSIGN_OR_RETURN(flags.text, ReadStandardInput());
+  }
+  const std::vector<int32_t> ids = tokenizer->Encode(flags.text, !flags.no_special);
+  if (flags.json) {
+    nlohmann::json pieces = nlohmann::json::array();
+    for (const int32_t id : ids) pieces.push_back(tokenizer->Piece(id));
+    const nlohmann::json document = {{"ids", ids}, {"pieces", std::move(pieces)}};
+    return Print(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  }
+  std::string out;
+  for (const int32_t id : ids) out += Format("{:>8}  {}\n", id, tokenizer->Piece(id));
+  return Print(out);
+}
+
+}  // namespace
+
+Action AddTokenize(CLI::App& app) {
+  CLI::App* command = AddCommand(app, "tokenize", "Show the tokens of a text",
+                                 "  moiety tokenize models/starter \"Il était une fois\"\n"
+                                 "  moiety tokenize models/starter --stdin --json < book.txt");
+  auto flags = std::make_shared<Flags>();
+  command->add_option("MODEL", flags->model, "Model folder with a tokenizer.json")->required();
+  CLI::Option* text = command->add_option("TEXT", flags->text, "The text (default: standard input)");
+  command->add_flag("--stdin", flags->from_stdin, "Read standard input, every byte of it")->excludes(text);
+  command->add_flag("--no-special", flags->no_special, "Do not add special tokens (such as <s>)");
+  command->add_flag("--json", flags->json, "Print {\"ids\": […], \"pieces\": […]}");
+  return [command, flags] { return Tokenize(*command, *flags); };
+}
+
+}  // namespace moiety::cli
