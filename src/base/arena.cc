@@ -1,6 +1,7 @@
 #include "base/arena.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "base/format.h"
@@ -11,6 +12,9 @@ constexpr size_t kMinChunkBytes = size_t{1} << 20;
 }
 
 Result<std::byte*> Arena::Allocate(size_t bytes) {
+  if (bytes > SIZE_MAX - kCacheLineBytes) {  // rounding up would wrap
+    return ResourceExhausted(Format("out of memory: no {} for buffers", FormatBytes(bytes)));
+  }
   bytes = RoundUp(std::max<size_t>(bytes, 1), kCacheLineBytes);
   // Chunks too small for this request are passed over until the next Release().
   while (chunk_ < chunks_.size() && chunks_[chunk_].size - used_ < bytes) {

@@ -1,7 +1,9 @@
 #include "base/exact_math.h"
 
+#include <array>
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 
@@ -25,20 +27,55 @@ double ReduceByHalfPi(double x, int* quadrant) {
   return ((x - n * kPart1) - n * kPart2) - n * kPart3;
 }
 
-// Taylor series on |r| ≤ π/4, smallest terms first: the first term left out is below 1e-18.
+// Horner's rule, highest power first.
+template <size_t N>
+double Polynomial(const std::array<double, N>& coefficients, double x) {
+  double sum = coefficients[0];
+  for (size_t i = 1; i < N; ++i) sum = sum * x + coefficients[i];
+  return sum;
+}
+
+// The coefficients sign^i / (first + 2 i)! for i < N, the last one first: Taylor series of sin and cos.
+template <size_t N>
+constexpr std::array<double, N> AlternatingSeries(int first) {
+  std::array<double, N> series{};
+  double term = 1;
+  for (int k = 2; k <= first; ++k) term /= k;
+  for (size_t i = 0; i < N; ++i) {
+    series[N - 1 - i] = term;
+    const int next = first + 2 * static_cast<int>(i) + 1;
+    term /= -(next * (next + 1));
+  }
+  return series;
+}
+
+// Taylor series on |r| ≤ π/4: the first term left out is below 1e-18.
 double SinOfReduced(double r) {
+  static constexpr auto kSeries = AlternatingSeries<8>(3);
   const double z = r * r;
-  double sum = 0;
-  for (int k = 17; k >= 3; k -= 2) sum = (sum + 1) * -z / (k * (k - 1));
-  return r + r * sum;
+  return r - r * z * Polynomial(kSeries, z);
 }
 
 double CosOfReduced(double r) {
+  static constexpr auto kSeries = AlternatingSeries<9>(2);
   const double z = r * r;
-  double sum = 0;
-  for (int k = 18; k >= 2; k -= 2) sum = (sum + 1) * -z / (k * (k - 1));
-  return 1 + sum;
+  return 1 - z * Polynomial(kSeries, z);
 }
+
+// 1/k! for k = 15 … 1: e^r - 1 over r on |r| ≤ 0.35, the first term left out is below 1e-19.
+constexpr std::array<double, 15> kExpSeries = [] {
+  std::array<double, 15> series{};
+  double term = 1;
+  for (size_t k = 1; k <= series.size(); ++k) series[series.size() - k] = term /= static_cast<double>(k);
+  return series;
+}();
+
+// 1/k for k = 21, 19 … 3: atanh(s)/s - 1 over s².
+constexpr std::array<double, 10> kAtanhSeries = [] {
+  std::array<double, 10> series{};
+  for (size_t i = 0; i < series.size(); ++i) series[i] = 1.0 / static_cast<double>(21 - 2 * i);
+  return series;
+}();
 
 }  // namespace
 
@@ -66,8 +103,7 @@ double ExactExp(double x) {
   constexpr double kRound = 6755399441055744.0;
   const double n = (x * 1.44269504088896338700 + kRound) - kRound;
   const double r = (x - n * kLn2High) - n * kLn2Low;
-  double sum = 0;  // r + r²/2! + … , |r| ≤ 0.35: the first term left out is below 1e-19
-  for (int k = 15; k >= 1; --k) sum = (sum + 1) * r / k;
+  const double sum = r * Polynomial(kExpSeries, r);
   const auto exponent = static_cast<int64_t>(n);
   const int64_t half = exponent / 2;
   return (1 + sum) * Pow2Double(half) * Pow2Double(exponent - half);
@@ -84,8 +120,7 @@ double ExactLog(double x) {
   }
   const double s = (m - 1) / (m + 1);
   const double z = s * s;
-  double sum = 0;
-  for (int k = 21; k >= 3; k -= 2) sum = (sum + 1.0 / k) * z;
+  const double sum = z * Polynomial(kAtanhSeries, z);
   const auto n = static_cast<double>(e);
   return n * 6.93147180369123816490e-01 + (n * 1.90821492927058770002e-10 + (2 * s + 2 * s * sum));
 }

@@ -65,13 +65,13 @@ void ThreadPool::Run(int64_t num_tasks, TaskFunction function, const void* conte
     for (int64_t i = 0; i < num_tasks; ++i) function(context, i);
     return;
   }
-  // All tasks of the loop before were taken, so nobody succeeds in taking one while these change.
+  // No task of the loop before is left, so nobody succeeds in taking one while these change.
   function_.store(function, std::memory_order_relaxed);
   context_.store(context, std::memory_order_relaxed);
   num_tasks_.store(static_cast<uint32_t>(num_tasks), std::memory_order_relaxed);
   done_.store(0, std::memory_order_relaxed);
   const uint32_t loop = loop_.load(std::memory_order_relaxed) + 1;
-  next_.store(static_cast<uint64_t>(loop) << 32);
+  left_.store((static_cast<uint64_t>(loop) << 32) | static_cast<uint32_t>(num_tasks));
   loop_.store(loop);
   if (sleeping_.load() > 0) loop_.notify_all();
 
@@ -81,17 +81,18 @@ void ThreadPool::Run(int64_t num_tasks, TaskFunction function, const void* conte
 }
 
 bool ThreadPool::RunOneTask() {
-  uint64_t next = next_.load(std::memory_order_acquire);
+  uint64_t left = left_.load(std::memory_order_acquire);
   while (true) {
-    const auto task = static_cast<uint32_t>(next);
-    if (task >= num_tasks_.load(std::memory_order_relaxed)) return false;
+    const auto tasks_left = static_cast<uint32_t>(left);
+    if (tasks_left == 0) return false;
     const TaskFunction function = function_.load(std::memory_order_relaxed);
     const void* context = context_.load(std::memory_order_relaxed);
+    const uint32_t num_tasks = num_tasks_.load(std::memory_order_relaxed);
     // Succeeds only if the loop is still the one that the fields above were read for.
-    if (next_.compare_exchange_weak(next, next + 1, std::memory_order_acq_rel,
+    if (left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel,
                                     std::memory_order_acquire)) {
       inside_task = true;
-      function(context, task);
+      function(context, num_tasks - tasks_left);
       inside_task = false;
       done_.fetch_add(1, std::memory_order_release);
       return true;

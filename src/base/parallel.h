@@ -45,13 +45,15 @@ class ThreadPool {
   bool RunOneTask();  // false when no task of the current loop is left to take
   void WorkerLoop();
 
-  // The loop being run. `next_` packs (number of the loop << 32 | next task): a thread takes a task
-  // by a compare-and-swap of both, so one that comes late can never take a task of a loop that is
-  // over, and nobody has to wait for it. `loop_` repeats the number for threads that sleep.
+  // The loop being run. `left_` packs (number of the loop << 32 | tasks nobody has taken yet): a
+  // thread takes a task by a compare-and-swap of both, so one that comes late can never take a task
+  // of a loop that is over, and nobody has to wait for it. Whether a task is left must be in that one
+  // word: compared with `num_tasks_`, an old count could meet the number of the next loop.
+  // `loop_` repeats the number of the loop for threads that sleep.
   std::atomic<TaskFunction> function_{nullptr};
   std::atomic<const void*> context_{nullptr};
   std::atomic<uint32_t> num_tasks_{0};
-  std::atomic<uint64_t> next_{0};
+  std::atomic<uint64_t> left_{0};
   std::atomic<uint32_t> done_{0};
   std::atomic<uint32_t> loop_{0};
   std::atomic<int32_t> sleeping_{0};

@@ -1,7 +1,6 @@
 // moiety logits: what the model computes, for comparing engines.
 #include <algorithm>
 #include <list>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -13,8 +12,7 @@
 #include "format/json.h"
 #include "format/safetensors.h"
 #include "io/mapped_file.h"
-#include "ops/observer.h"
-#include "routing/router.h"
+#include "routing/router_recorder.h"
 #include "runtime/sampler.h"
 
 namespace moiety::cli {
@@ -69,48 +67,14 @@ class Output {
   std::list<Entry<int64_t>> longs_;
 };
 
-// Collects the router outputs of one prompt, over its steps. Dropped choices read -1 with weight 0.
-class RouterRecorder : public Observer {
- public:
-  explicit RouterRecorder(int64_t top_k) : top_k_(top_k) {}
-
-  void OnRoute(int64_t layer, const RouterOutput& routed) override {
-    Layer& l = layers_[layer];
-    l.num_experts = routed.num_experts;
-    l.logits.insert(l.logits.end(), routed.logits.data, routed.logits.data + routed.logits.size());
-    const size_t first = l.experts.size();
-    l.experts.resize(first + static_cast<size_t>(routed.num_tokens * top_k_), -1);
-    l.weights.resize(l.experts.size(), 0);
-    std::vector<int64_t> used(static_cast<size_t>(routed.num_tokens), 0);
-    for (const RoutedToken& choice : routed.routed) {
-      int64_t& k = used[static_cast<size_t>(choice.token)];
-      if (k == top_k_) continue;
-      const size_t slot = first + static_cast<size_t>(choice.token * top_k_ + k++);
-      l.experts[slot] = choice.expert;
-      l.weights[slot] = choice.weight;
-    }
+void AddRouting(const std::string& prompt, std::vector<LayerRouting> layers, Output& output) {
+  for (LayerRouting& l : layers) {
+    const std::string name = Format("{}.router.{}.", prompt, l.layer);
+    output.Add(name + "logits", DType::kF32, {l.num_tokens, l.num_experts}, std::move(l.logits));
+    output.Add(name + "experts", DType::kI32, {l.num_tokens, l.top_k}, std::move(l.experts));
+    output.Add(name + "weights", DType::kF32, {l.num_tokens, l.top_k}, std::move(l.weights));
   }
-
-  void MoveTo(const std::string& prefix, Output& output) {
-    for (auto& [layer, l] : layers_) {
-      const std::string name = Format("{}.router.{}.", prefix, layer);
-      const auto tokens = static_cast<int64_t>(l.logits.size()) / l.num_experts;
-      output.Add(name + "logits", DType::kF32, {tokens, l.num_experts}, std::move(l.logits));
-      output.Add(name + "experts", DType::kI32, {tokens, top_k_}, std::move(l.experts));
-      output.Add(name + "weights", DType::kF32, {tokens, top_k_}, std::move(l.weights));
-    }
-  }
-
- private:
-  struct Layer {
-    int64_t num_experts = 0;
-    std::vector<float> logits;
-    std::vector<int32_t> experts;
-    std::vector<float> weights;
-  };
-  int64_t top_k_;
-  std::map<int64_t, Layer> layers_;
-};
+}
 
 Result<std::vector<std::vector<int32_t>>> ReadPrompts(const std::string& path, const ModelInfo& info) {
   MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxInputBytes));
@@ -158,7 +122,7 @@ Status Logits(Flags& flags) {
           return choose(rows);
         },
         flags.router ? &recorder : nullptr, flags.chunk));
-    if (flags.router) recorder.MoveTo(name, output);
+    if (flags.router) AddRouting(name, recorder.Take(), output);
     if (flags.greedy > 0) {
       std::vector<int64_t>& ids = output.Add<int64_t>(name + ".greedy_ids", DType::kI64, {flags.greedy});
       ids.push_back(next);

@@ -75,6 +75,9 @@ struct KernelTable {
   // y = fma(a, x, y), elementwise.
   void (*axpy)(float a, const float* x, int64_t n, float* y);
 
+  // Lane sum of exp(x - max).
+  float (*sum_exp)(const float* x, int64_t n, float max);
+
   // x = exp(x - max x) / lane sum of those, in place. n ≥ 1.
   void (*softmax)(float* x, int64_t n);
 

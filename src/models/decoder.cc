@@ -57,7 +57,7 @@ class Decoder : public Model {
     Matrix x = Embed(exec, batch.ids, embedding_);
     for (int64_t layer = 0; layer < config_.num_layers && exec.ok(); ++layer) {
       x = AttentionBlock(exec, batch, angles, layer, x);
-      x = FeedForwardBlock(exec, layer, x);
+      x = FeedForwardBlock(exec, batch, layer, x);
     }
     const Matrix wanted = SelectRows(exec, x, batch.logit_rows);
     return Linear(exec, RmsNorm(exec, wanted, final_norm_, config_.rms_norm_eps), head_);
@@ -96,11 +96,11 @@ class Decoder : public Model {
   }
 
   // x + ffn(norm(x)), ffn being dense or a mixture of experts
-  Matrix FeedForwardBlock(Exec& exec, int64_t layer, const Matrix& x) const {
+  Matrix FeedForwardBlock(Exec& exec, const Batch& batch, int64_t layer, const Matrix& x) const {
     const Exec::Scope scope(exec);
     const DecoderLayer& w = layers_[static_cast<size_t>(layer)];
     const Matrix h = RmsNorm(exec, x, w.ffn_norm, config_.rms_norm_eps);
-    return Add(exec, x, w.moe.has_value() ? RunMoeLayer(exec, h, *w.moe, layer)
+    return Add(exec, x, w.moe.has_value() ? RunMoeLayer(exec, h, batch.segments, *w.moe, layer)
                                           : RunFeedForward(exec, h, w.ffn));
   }
 

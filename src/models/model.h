@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "format/config_reader.h"
+#include "moiety/model_info.h"
 #include "moiety/status.h"
 #include "ops/batch.h"
 #include "ops/exec.h"
@@ -18,26 +19,6 @@
 #include "tensor/matrix.h"
 
 namespace moiety {
-
-// What people and reports ask of a model.
-struct ModelInfo {
-  std::string architecture;  // model_type of config.json
-  int64_t vocab_size = 0;
-  int64_t d_model = 0;
-  int64_t num_layers = 0;
-  int64_t num_heads = 0;
-  int64_t num_kv_heads = 0;
-  int64_t head_dim = 0;
-  int64_t d_feed_forward = 0;  // width of a dense layer, or of one expert
-  int64_t num_experts = 0;     // per MoE layer; 0 for a dense model
-  int64_t top_k = 0;
-  int64_t num_moe_layers = 0;
-  int64_t context_length = 0;  // positions the model was made for
-  int64_t sliding_window = 0;  // 0: none
-  std::string router;          // strategy; empty for a dense model
-  uint64_t parameters = 0;         // tied weights counted once
-  uint64_t active_parameters = 0;  // used for one token
-};
 
 // Immutable once its store is loaded; may be used by several threads, each with its own Exec.
 class Model {

@@ -7,11 +7,12 @@
 
 namespace moiety {
 
-Matrix RunMoeLayer(Exec& exec, const Matrix& x, const MoeLayer& moe, int64_t layer) {
+Matrix RunMoeLayer(Exec& exec, const Matrix& x, std::span<const Segment> segments, const MoeLayer& moe,
+                   int64_t layer) {
   const Matrix logits = Linear(exec, x, moe.gate);
   if (!exec.ok()) return {};
   RouterOutput routed;
-  moe.router->Route(exec, logits, routed);
+  moe.router->Route(exec, {logits, segments}, routed);
   if (exec.observer() != nullptr) exec.observer()->OnRoute(layer, routed);
 
   DispatchPlan plan;

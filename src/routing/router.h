@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "moiety/status.h"
+#include "ops/batch.h"
 #include "ops/exec.h"
 #include "tensor/matrix.h"
 
@@ -20,6 +22,12 @@ struct RoutedToken {
   float weight = 0;
 };
 
+// What a router sees of one call.
+struct RouterInput {
+  Matrix logits;                      // [num_tokens, num_experts] = x · gateᵀ
+  std::span<const Segment> segments;  // which rows belong to which sequence
+};
+
 // What a router says about the rows of one call.
 struct RouterOutput {
   int64_t num_tokens = 0;
@@ -27,6 +35,8 @@ struct RouterOutput {
   Matrix logits;                    // [num_tokens, num_experts], before softmax; memory of the step
   std::vector<RoutedToken> routed;  // by token, within a token in selection order (best first).
                                     // A dropped token has no entry; repeats are allowed.
+  // [num_tokens] tokens with the same number were decided together; empty: each for itself.
+  std::vector<int32_t> groups;
 };
 
 // What one token's choices may depend on.
@@ -50,8 +60,8 @@ class Router {
   virtual RouterGroup group() const = 0;
   // Whether a token's choices depend only on itself and earlier tokens.
   virtual bool causal() const = 0;
-  // Chooses experts for every row of `logits` [num_tokens, num_experts] = x · gateᵀ.
-  virtual void Route(Exec& exec, const Matrix& logits, RouterOutput& out) const = 0;
+  // Chooses experts for every row of the input. Overwrites `out`.
+  virtual void Route(Exec& exec, const RouterInput& input, RouterOutput& out) const = 0;
 };
 
 // A strategy by its name in configs and flags. Fails for an unknown name (listing the known ones) and

@@ -15,11 +15,13 @@ class TopKRouter : public Router {
   RouterGroup group() const override { return RouterGroup::kToken; }
   bool causal() const override { return true; }
 
-  void Route(Exec& exec, const Matrix& logits, RouterOutput& out) const override {
+  void Route(Exec& exec, const RouterInput& input, RouterOutput& out) const override {
+    const Matrix& logits = input.logits;
     const int64_t num_experts = options_.num_experts;
     out.num_tokens = logits.rows;
     out.num_experts = num_experts;
     out.logits = logits;
+    out.groups.clear();
     out.routed.clear();
     out.routed.reserve(static_cast<size_t>(logits.rows * options_.top_k));
     std::vector<float> p(static_cast<size_t>(num_experts));

@@ -70,7 +70,7 @@ Result<GenerationResult> Generate(Engine& engine, Sequence& sequence, std::span<
   TokenEvent event;
   const Engine::OnLogits choose = [&](int64_t, const Matrix& logits) -> Status {
     const std::span<const float> row(logits.data, static_cast<size_t>(logits.cols));
-    MOIETY_ASSIGN_OR_RETURN(Logprobs logprobs, ComputeLogprobs(row, options.top_logprobs));
+    MOIETY_ASSIGN_OR_RETURN(Logprobs logprobs, ComputeLogprobs(engine.context().kernels, row, options.top_logprobs));
     MOIETY_ASSIGN_OR_RETURN(event.id, sampler.Sample(row));
     event.logprob = static_cast<float>(row[static_cast<size_t>(event.id)] - logprobs.log_sum);
     event.top = std::move(logprobs.top);

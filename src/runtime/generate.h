@@ -3,26 +3,14 @@
 #define MOIETY_RUNTIME_GENERATE_H_
 
 #include <cstdint>
-#include <functional>
 #include <span>
 
-#include "moiety/sampling.h"
+#include "moiety/generation.h"
 #include "moiety/status.h"
 #include "ops/observer.h"
 #include "runtime/engine.h"
 
 namespace moiety {
-
-struct GenerationResult {
-  FinishReason finish_reason = FinishReason::kEndOfText;
-  int64_t num_prompt_tokens = 0;
-  int64_t num_generated_tokens = 0;
-  double prompt_seconds = 0;      // until the first token was chosen
-  double generation_seconds = 0;  // from then on
-};
-
-// Returns false to stop.
-using OnToken = std::function<bool(const TokenEvent& event)>;
 
 // Sampling options for what nobody set: the library's defaults, changed by what the model's authors
 // recommend (generation_config.json).

@@ -52,11 +52,10 @@ Status CheckSamplingOptions(const SamplingOptions& o, int64_t vocab_size) {
   return OkStatus();
 }
 
-Result<Logprobs> ComputeLogprobs(std::span<const float> logits, int64_t count) {
+Result<Logprobs> ComputeLogprobs(const KernelTable& kernels, std::span<const float> logits, int64_t count) {
   MOIETY_RETURN_IF_ERROR(CheckFinite(logits));
   const float max = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float logit : logits) sum += ExactExp(static_cast<double>(logit) - max);
+  const float sum = kernels.sum_exp(logits.data(), static_cast<int64_t>(logits.size()), max);
   Logprobs result;
   result.log_sum = max + ExactLog(sum);
   if (count > 0) {

@@ -7,7 +7,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "moiety/sampling.h"
+#include "kernels/kernels.h"
+#include "moiety/generation.h"
 #include "moiety/status.h"
 
 namespace moiety {
@@ -21,7 +22,7 @@ struct Logprobs {
   double log_sum = 0;  // log Σ exp(logit)
   std::vector<TokenLogprob> top;
 };
-Result<Logprobs> ComputeLogprobs(std::span<const float> logits, int64_t count);
+Result<Logprobs> ComputeLogprobs(const KernelTable& kernels, std::span<const float> logits, int64_t count);
 
 // Chooses tokens for one sequence. The n-th choice depends on the seed, n and the logits alone.
 class Sampler {

@@ -39,7 +39,7 @@ Result<PerplexityResult> ComputePerplexity(
         const int64_t next = first + i + 1;  // the id that row i predicts, within the window
         if (next < first_new || next >= window) continue;
         const std::span<const float> row(logits.Row(i), static_cast<size_t>(logits.cols));
-        MOIETY_ASSIGN_OR_RETURN(const Logprobs logprobs, ComputeLogprobs(row, 0));
+        MOIETY_ASSIGN_OR_RETURN(const Logprobs logprobs, ComputeLogprobs(engine.context().kernels, row, 0));
         const int32_t id = ids[static_cast<size_t>(begin + next)];
         const double nll = logprobs.log_sum - row[static_cast<size_t>(id)];
         result.nll_sum += nll;

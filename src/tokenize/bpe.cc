@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "base/format.h"
-#include "base/utf8.h"
 #include "format/config_reader.h"
 #include "format/json.h"
 #include "tokenize/merge_table.h"
@@ -21,6 +20,12 @@ namespace {
 using nlohmann::json;
 
 constexpr int32_t kNone = Vocabulary::kNone;
+
+// Of a character in valid UTF-8, by its first byte.
+size_t CharacterLength(char first) {
+  const auto lead = static_cast<uint8_t>(first);
+  return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+}
 
 // What merging needs, and nothing of the text.
 struct Merges {
@@ -61,7 +66,7 @@ class Merger {
   }
 
  private:
-  // Up to here a scan for the lowest rank beats a heap.
+  // Nearly all segments are this short: their ranks fit three cache lines and are scanned.
   static constexpr size_t kShort = 40;
   // Positions have 32 bits. A segment of that length would need 100 GB; it is cut.
   static constexpr size_t kMaxSegment = UINT32_MAX - 1;
@@ -162,8 +167,9 @@ class Bpe : public TokenModel {
   void FindSymbols();
   void AddNeighbours(std::string_view left, std::string_view right);
 
-  int32_t SymbolOf(uint32_t code_point, std::string_view character) const {
-    return code_point < ascii_.size() ? ascii_[code_point] : vocabulary_.Find(character);
+  int32_t SymbolOf(std::string_view character) const {
+    const auto lead = static_cast<uint8_t>(character[0]);
+    return lead < ascii_.size() ? ascii_[lead] : vocabulary_.Find(character);
   }
   void EncodeWord(std::string_view word, Merger& merger, std::vector<int32_t>& ids) const;
 
@@ -188,10 +194,9 @@ void Bpe::EncodeWord(std::string_view word, Merger& merger, std::vector<int32_t>
   }
   bool pending_unknown = false;
   while (!word.empty()) {
-    const Utf8Character c = DecodeUtf8(word);
-    const std::string_view character = word.substr(0, static_cast<size_t>(c.length));
+    const std::string_view character = word.substr(0, CharacterLength(word[0]));
     word.remove_prefix(character.size());
-    const int32_t symbol = SymbolOf(c.code_point, character);
+    const int32_t symbol = SymbolOf(character);
     if (symbol != kNone) {
       if (pending_unknown) merger.Add(unknown_);
       pending_unknown = false;
@@ -284,9 +289,8 @@ void Bpe::AddNeighbours(std::string_view left, std::string_view right) {
   size_t last_character = left.size() - 1;
   while ((static_cast<uint8_t>(left[last_character]) & 0xC0) == 0x80) --last_character;
   std::array<int32_t, 3> ends = {vocabulary_.Find(left.substr(last_character)), kNone, kNone};
-  std::array<int32_t, 3> starts = {
-      vocabulary_.Find(right.substr(0, static_cast<size_t>(DecodeUtf8(right).length))), kNone,
-      kNone};
+  std::array<int32_t, 3> starts = {vocabulary_.Find(right.substr(0, CharacterLength(right[0]))),
+                                   kNone, kNone};
   if (byte_fallback_ && left.size() >= kByteLength && left.back() == '>') {
     ends[1] = vocabulary_.Find(left.substr(left.size() - kByteLength));
   }

@@ -59,7 +59,8 @@ struct Tokenizer::Impl {
     model->Encode(words, ids);
   }
 
-  // Feeds one id to a decoding machine.
+  // Feeds one id to a decoding machine. (The reference, tokenizers 0.23, lets special tokens
+  // through that its normalizer changes, "▁<s>" for example; here special means special.)
   void DecodeId(int32_t id, bool skip_special, DecodeStage& stage) const {
     const Token* token = Find(id);
     if (token == nullptr || (skip_special && token->special)) return;

@@ -44,6 +44,7 @@ struct Vec {
   }
   // Lanes outside [begin, end) become 0.
   Vec KeepLanes(int64_t begin, int64_t end) const {
+    if (begin <= 0 && end >= 16) return *this;
     float buffer[16];
     Store(buffer);
     for (int64_t i = 0; i < 16; ++i) buffer[i] = i >= begin && i < end ? buffer[i] : 0.0F;

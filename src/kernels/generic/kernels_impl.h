@@ -145,6 +145,14 @@ void Axpy(float a, const float* x, int64_t n, float* y) {
   }
 }
 
+float SumExp(const float* x, int64_t n, float max) {
+  Vec sums = Vec::Zero();
+  for (int64_t k = 0; k < n; k += kLanes) {
+    sums = sums + ExpVec(LoadUpTo(x + k, n - k) - Vec::Set(max)).KeepLanes(0, n - k);
+  }
+  return SumTree(sums);
+}
+
 void Softmax(float* x, int64_t n) {
   float max = x[0];
   for (int64_t k = 1; k < n; ++k) max = x[k] > max ? x[k] : max;
@@ -211,5 +219,5 @@ void AttendTile(const AttentionTile& t, AttentionState& state) {
 #define MOIETY_GENERIC_KERNEL_TABLE(name)                                                         \
   {                                                                                               \
     name, {Matmul<float>, Matmul<F16>, Matmul<BF16>}, RmsNorm, SiluMul, Add, Axpy,   \
-        Softmax, Rope, AttendTile                                                                 \
+        SumExp, Softmax, Rope, AttendTile                                                                 \
   }

@@ -90,6 +90,12 @@ float ExpAndSum(float* x, int64_t n, float max) {
   return SumTree(lanes);
 }
 
+float SumExp(const float* x, int64_t n, float max) {
+  Lanes lanes{};
+  for (int64_t k = 0; k < n; ++k) lanes[static_cast<size_t>(k % kLanes)] += Exp(x[k] - max);
+  return SumTree(lanes);
+}
+
 void Softmax(float* x, int64_t n) {
   float max = x[0];
   for (int64_t k = 1; k < n; ++k) max = Max(x[k], max);
@@ -141,7 +147,7 @@ const KernelTable kRefKernels = {
     "ref",    {Matmul<float>, Matmul<F16>, Matmul<BF16>},
     RmsNorm,  SiluMul,
     Add,      Axpy,
-    Softmax,  Rope,
+    SumExp,   Softmax,  Rope,
     AttendTile,
 };
 

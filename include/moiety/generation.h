@@ -1,8 +1,9 @@
-// How the next token is chosen, and when a text ends.
-#ifndef MOIETY_SAMPLING_H_
-#define MOIETY_SAMPLING_H_
+// Generating text: how the next token is chosen, when a text ends, and what is reported.
+#ifndef MOIETY_GENERATION_H_
+#define MOIETY_GENERATION_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -58,6 +59,17 @@ enum class FinishReason {
 // "stop" for the first two, "length" for the next two, "cancelled": the words of the OpenAI API.
 const char* FinishReasonName(FinishReason reason);
 
+struct GenerationResult {
+  FinishReason finish_reason = FinishReason::kEndOfText;
+  int64_t num_prompt_tokens = 0;
+  int64_t num_generated_tokens = 0;
+  double prompt_seconds = 0;      // until the first token was chosen
+  double generation_seconds = 0;  // from then on
+};
+
+// Called for each token as soon as it is there; returns false to stop.
+using OnToken = std::function<bool(const TokenEvent& event)>;
+
 }  // namespace moiety
 
-#endif  // MOIETY_SAMPLING_H_
+#endif  // MOIETY_GENERATION_H_

@@ -1,0 +1,72 @@
+// moiety: run Mixture-of-Experts language models on the computer you own.
+//
+//   auto model = moiety::LanguageModel::Load("path/to/folder");
+//   if (!model.ok()) …  // model.status().message() says why
+//   model->Generate("Once upon a time", model->DefaultOptions(), [](const moiety::TokenEvent& event) {
+//     std::cout << event.text << std::flush;
+//     return true;  // go on
+//   });
+//
+// Nothing here prints, throws or exits. See examples/generate.cc for a whole program.
+#ifndef MOIETY_MOIETY_H_
+#define MOIETY_MOIETY_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "moiety/generation.h"
+#include "moiety/layer_routing.h"
+#include "moiety/model_info.h"
+#include "moiety/status.h"
+
+namespace moiety {
+
+class Engine;
+
+struct LoadOptions {
+  int num_threads = 0;              // 0: as many as the process may use
+  std::string isa;                  // "ref", "avx2", "avx512", "neon"; empty: MOIETY_ISA, else the fastest
+  uint64_t memory_limit_bytes = 0;  // of weights, KV cache and buffers together; 0: no limit
+  bool copy_weights = false;        // to memory of our own; otherwise they are mapped from the files
+};
+
+// A model with its tokenizer, ready to generate. Calls on one object must not overlap; results depend
+// neither on the number of threads nor on the instruction set.
+class LanguageModel {
+ public:
+  // Opens a Hugging Face folder (config.json, *.safetensors, tokenizer.json).
+  static Result<LanguageModel> Load(const std::filesystem::path& folder, const LoadOptions& options = {});
+  LanguageModel(LanguageModel&&) noexcept;
+  LanguageModel& operator=(LanguageModel&&) noexcept;
+  ~LanguageModel();
+
+  const ModelInfo& info() const;
+
+  // Text ⇄ token ids. Fails if the folder has no tokenizer. `add_special`: with <s> and the like.
+  Result<std::vector<int32_t>> Encode(std::string_view text, bool add_special = true) const;
+  Result<std::string> Decode(std::span<const int32_t> ids) const;
+
+  // moiety's defaults, changed by what the model's authors recommend (generation_config.json).
+  GenerationOptions DefaultOptions() const;
+
+  // Continues a text; the events' texts joined are the continuation.
+  Result<GenerationResult> Generate(std::string_view prompt, const GenerationOptions& options,
+                                    const OnToken& on_token);
+
+  // The logits after each of `ids`: [ids, info().vocab_size], row-major. `routing` (may be null) gets
+  // what the router of each MoE layer decided.
+  Result<std::vector<float>> Logits(std::span<const int32_t> ids, std::vector<LayerRouting>* routing = nullptr);
+
+ private:
+  explicit LanguageModel(std::unique_ptr<Engine> engine);
+  std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace moiety
+
+#endif  // MOIETY_MOIETY_H_
