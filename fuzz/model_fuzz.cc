@@ -1,5 +1,5 @@
-// Any bytes as the config.json of a model whose files hold the tensors of a tiny mixtral: whatever is
-// built must compute.
+// Any bytes as the config.json of a model whose files hold the tensors of a tiny mixtral: whatever
+// is built must compute.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -18,8 +18,8 @@
 namespace moiety {
 namespace {
 
-// The tensors of seeds/model/mixtral.json: d_model 4, two experts, one layer. No byte of them is read
-// before Load(), so the file behind them may be any.
+// The tensors of seeds/model/mixtral.json: d_model 4, two experts, one layer. No byte of them is
+// read before Load(), so the file behind them may be any.
 TensorTable TinyTable() {
   TensorTable table;
   const auto file = MappedFile::Open("/proc/self/exe");
@@ -35,8 +35,10 @@ TensorTable TinyTable() {
   const std::string layer = "model.layers.0.";
   add(layer + "input_layernorm.weight", {4});
   add(layer + "post_attention_layernorm.weight", {4});
-  for (const char* name : {"q", "k", "v", "o"}) add(layer + "self_attn." + name + "_proj.weight", {4, 4});
-  for (const char* name : {"gate", "up", "down"}) add(layer + "mlp." + name + "_proj.weight", {4, 4});
+  for (const char* name : {"q", "k", "v", "o"})
+    add(layer + "self_attn." + name + "_proj.weight", {4, 4});
+  for (const char* name : {"gate", "up", "down"})
+    add(layer + "mlp." + name + "_proj.weight", {4, 4});
   add(layer + "block_sparse_moe.gate.weight", {2, 4});
   for (const char* name : {"0.w1", "0.w2", "0.w3", "1.w1", "1.w2", "1.w3"}) {
     add(layer + "block_sparse_moe.experts." + name + ".weight", {4, 4});

@@ -15,8 +15,8 @@ namespace moiety {
 struct SamplingOptions {
   double temperature = 0.8;  // 0: greedy, the most likely token always
   int64_t top_k = 40;        // keep the k most likely tokens; 0: all
-  double top_p = 0.95;       // keep the fewest tokens whose probabilities sum to at least this; 1: all
-  double min_p = 0.05;       // keep tokens at least this fraction as likely as the best; 0: all
+  double top_p = 0.95;  // keep the fewest tokens whose probabilities sum to at least this; 1: all
+  double min_p = 0.05;  // keep tokens at least this fraction as likely as the best; 0: all
 
   // Over the last `penalty_last_n` tokens, prompt included (-1: all of them, 0: none).
   int64_t penalty_last_n = 64;

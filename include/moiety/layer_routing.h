@@ -15,7 +15,8 @@ struct LayerRouting {
   int64_t top_k = 0;
   std::vector<float> logits;     // [num_tokens, num_experts], before softmax
   std::vector<int32_t> experts;  // [num_tokens, top_k] in selection order, -1: dropped
-  std::vector<float> weights;    // [num_tokens, top_k] what expert outputs are multiplied by, 0: dropped
+  std::vector<float>
+      weights;  // [num_tokens, top_k] what expert outputs are multiplied by, 0: dropped
 };
 
 }  // namespace moiety

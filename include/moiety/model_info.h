@@ -20,9 +20,9 @@ struct ModelInfo {
   int64_t num_experts = 0;     // per MoE layer; 0 for a dense model
   int64_t top_k = 0;
   int64_t num_moe_layers = 0;
-  int64_t context_length = 0;  // positions the model was made for
-  int64_t sliding_window = 0;  // 0: none
-  std::string router;          // strategy; empty for a dense model
+  int64_t context_length = 0;      // positions the model was made for
+  int64_t sliding_window = 0;      // 0: none
+  std::string router;              // strategy; empty for a dense model
   uint64_t parameters = 0;         // tied weights counted once
   uint64_t active_parameters = 0;  // used for one token
 };

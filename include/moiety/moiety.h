@@ -2,7 +2,8 @@
 //
 //   auto model = moiety::LanguageModel::Load("path/to/folder");
 //   if (!model.ok()) …  // model.status().message() says why
-//   model->Generate("Once upon a time", model->DefaultOptions(), [](const moiety::TokenEvent& event) {
+//   model->Generate("Once upon a time", model->DefaultOptions(), [](const moiety::TokenEvent&
+//   event) {
 //     std::cout << event.text << std::flush;
 //     return true;  // go on
 //   });
@@ -29,18 +30,19 @@ namespace moiety {
 class Engine;
 
 struct LoadOptions {
-  int num_threads = 0;              // 0: as many as the process may use
-  std::string isa;                  // "ref", "avx2", "avx512", "neon"; empty: MOIETY_ISA, else the fastest
+  int num_threads = 0;  // 0: as many as the process may use
+  std::string isa;      // "ref", "avx2", "avx512", "neon"; empty: MOIETY_ISA, else the fastest
   uint64_t memory_limit_bytes = 0;  // of weights, KV cache and buffers together; 0: no limit
-  bool copy_weights = false;        // to memory of our own; otherwise they are mapped from the files
+  bool copy_weights = false;  // to memory of our own; otherwise they are mapped from the files
 };
 
-// A model with its tokenizer, ready to generate. Calls on one object must not overlap; results depend
-// neither on the number of threads nor on the instruction set.
+// A model with its tokenizer, ready to generate. Calls on one object must not overlap; results
+// depend neither on the number of threads nor on the instruction set.
 class LanguageModel {
  public:
   // Opens a Hugging Face folder (config.json, *.safetensors, tokenizer.json).
-  static Result<LanguageModel> Load(const std::filesystem::path& folder, const LoadOptions& options = {});
+  static Result<LanguageModel> Load(const std::filesystem::path& folder,
+                                    const LoadOptions& options = {});
   LanguageModel(LanguageModel&&) noexcept;
   LanguageModel& operator=(LanguageModel&&) noexcept;
   ~LanguageModel();
@@ -58,9 +60,10 @@ class LanguageModel {
   Result<GenerationResult> Generate(std::string_view prompt, const GenerationOptions& options,
                                     const OnToken& on_token);
 
-  // The logits after each of `ids`: [ids, info().vocab_size], row-major. `routing` (may be null) gets
-  // what the router of each MoE layer decided.
-  Result<std::vector<float>> Logits(std::span<const int32_t> ids, std::vector<LayerRouting>* routing = nullptr);
+  // The logits after each of `ids`: [ids, info().vocab_size], row-major. `routing` (may be null)
+  // gets what the router of each MoE layer decided.
+  Result<std::vector<float>> Logits(std::span<const int32_t> ids,
+                                    std::vector<LayerRouting>* routing = nullptr);
 
  private:
   explicit LanguageModel(std::unique_ptr<Engine> engine);

@@ -58,8 +58,8 @@ inline Status Cancelled(std::string m) { return {StatusCode::kCancelled, std::mo
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}             // NOLINT(google-explicit-constructor)
-  Result(Status status) : status_(std::move(status)) {}     // NOLINT(google-explicit-constructor)
+  Result(T value) : value_(std::move(value)) {}          // NOLINT(google-explicit-constructor)
+  Result(Status status) : status_(std::move(status)) {}  // NOLINT(google-explicit-constructor)
 
   bool ok() const { return value_.has_value(); }
   const Status& status() const& { return status_; }
@@ -79,8 +79,8 @@ class [[nodiscard]] Result {
 
 }  // namespace moiety
 
-#define MOIETY_RETURN_IF_ERROR(expr)                              \
-  do {                                                            \
+#define MOIETY_RETURN_IF_ERROR(expr)                                                        \
+  do {                                                                                      \
     if (::moiety::Status moiety_status = (expr); !moiety_status.ok()) return moiety_status; \
   } while (false)
 

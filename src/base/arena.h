@@ -1,4 +1,5 @@
-// Arena: memory of one forward step. Allocating is a pointer bump; everything is given back at once.
+// Arena: memory of one forward step. Allocating is a pointer bump; everything is given back at
+// once.
 #ifndef MOIETY_BASE_ARENA_H_
 #define MOIETY_BASE_ARENA_H_
 

@@ -7,8 +7,8 @@ namespace moiety {
 [[noreturn]] void CheckFailed(const char* file, int line, const char* condition);
 }  // namespace moiety
 
-#define MOIETY_CHECK(condition)                                             \
-  do {                                                                      \
+#define MOIETY_CHECK(condition)                                              \
+  do {                                                                       \
     if (!(condition)) ::moiety::CheckFailed(__FILE__, __LINE__, #condition); \
   } while (false)
 

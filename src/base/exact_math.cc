@@ -12,7 +12,9 @@ namespace {
 
 // 2^n for n in [-126, 127].
 float Pow2(int n) { return std::bit_cast<float>(static_cast<uint32_t>(n + 127) << 23); }
-double Pow2Double(int64_t n) { return std::bit_cast<double>(static_cast<uint64_t>(n + 1023) << 52); }
+double Pow2Double(int64_t n) {
+  return std::bit_cast<double>(static_cast<uint64_t>(n + 1023) << 52);
+}
 
 // x minus the nearest multiple of π/2, and that multiple modulo 4. π/2 in three parts of at most 33
 // bits (fdlibm's), so that the first products are exact.
@@ -35,7 +37,8 @@ double Polynomial(const std::array<double, N>& coefficients, double x) {
   return sum;
 }
 
-// The coefficients sign^i / (first + 2 i)! for i < N, the last one first: Taylor series of sin and cos.
+// The coefficients sign^i / (first + 2 i)! for i < N, the last one first: Taylor series of sin and
+// cos.
 template <size_t N>
 constexpr std::array<double, N> AlternatingSeries(int first) {
   std::array<double, N> series{};
@@ -66,7 +69,8 @@ double CosOfReduced(double r) {
 constexpr std::array<double, 15> kExpSeries = [] {
   std::array<double, 15> series{};
   double term = 1;
-  for (size_t k = 1; k <= series.size(); ++k) series[series.size() - k] = term /= static_cast<double>(k);
+  for (size_t k = 1; k <= series.size(); ++k)
+    series[series.size() - k] = term /= static_cast<double>(k);
   return series;
 }();
 

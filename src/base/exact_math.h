@@ -5,8 +5,8 @@
 
 namespace moiety {
 
-// e^x in f32, relative error below 1.2e-7 (about 1 ulp). 0 below -87.336, +inf above 88.722, NaN for NaN. The vector
-// kernels repeat these operations lane by lane.
+// e^x in f32, relative error below 1.2e-7 (about 1 ulp). 0 below -87.336, +inf above 88.722, NaN
+// for NaN. The vector kernels repeat these operations lane by lane.
 float Exp(float x);
 
 // In f64, relative error below 1e-15 (Sin and Cos: absolute, for |x| up to 10^6; Pow: below 5e-15
@@ -22,7 +22,8 @@ namespace exp_constants {
 inline constexpr float kMin = -87.33654F;
 inline constexpr float kMax = 88.72283F;
 inline constexpr float kLog2E = 1.44269504088896341F;
-inline constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding and subtracting rounds to integers
+inline constexpr float kRound =
+    12582912.0F;  // 1.5 * 2^23: adding and subtracting rounds to integers
 inline constexpr float kLn2High = 0.693359375F;
 inline constexpr float kLn2Low = -2.12194440e-4F;
 // Minimax polynomial of e^r on |r| ≤ ln(2)/2, highest power first (Cephes expf).

@@ -7,7 +7,8 @@
 namespace moiety {
 
 const char* MemoryUseName(MemoryUse use) {
-  static constexpr std::array<const char*, kNumMemoryUses> kNames = {"weights", "KV cache", "buffers"};
+  static constexpr std::array<const char*, kNumMemoryUses> kNames = {"weights", "KV cache",
+                                                                     "buffers"};
   return kNames[static_cast<size_t>(use)];
 }
 

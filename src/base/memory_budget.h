@@ -41,8 +41,8 @@ class MemoryBudget {
 
   explicit MemoryBudget(uint64_t limit_bytes = kUnlimited) : limit_(limit_bytes) {}
 
-  // Fails with kResourceExhausted, naming what is wanted, what is in use and the limit; then nothing
-  // changes. Thread-safe.
+  // Fails with kResourceExhausted, naming what is wanted, what is in use and the limit; then
+  // nothing changes. Thread-safe.
   Result<Reservation> Reserve(MemoryUse use, uint64_t bytes);
 
   uint64_t limit_bytes() const { return limit_; }

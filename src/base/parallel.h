@@ -34,7 +34,8 @@ class ThreadPool {
   // done. A call from inside a task runs its loop on that thread alone.
   template <class Task>
   void ParallelFor(int64_t num_tasks, const Task& task) {
-    Run(num_tasks, [](const void* context, int64_t i) { (*static_cast<const Task*>(context))(i); },
+    Run(
+        num_tasks, [](const void* context, int64_t i) { (*static_cast<const Task*>(context))(i); },
         &task);
   }
 
@@ -47,8 +48,8 @@ class ThreadPool {
 
   // The loop being run. `left_` packs (number of the loop << 32 | tasks nobody has taken yet): a
   // thread takes a task by a compare-and-swap of both, so one that comes late can never take a task
-  // of a loop that is over, and nobody has to wait for it. Whether a task is left must be in that one
-  // word: compared with `num_tasks_`, an old count could meet the number of the next loop.
+  // of a loop that is over, and nobody has to wait for it. Whether a task is left must be in that
+  // one word: compared with `num_tasks_`, an old count could meet the number of the next loop.
   // `loop_` repeats the number of the loop for threads that sleep.
   std::atomic<TaskFunction> function_{nullptr};
   std::atomic<const void*> context_{nullptr};

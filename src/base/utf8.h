@@ -13,7 +13,7 @@ inline constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+
 
 struct Utf8Character {
   uint32_t code_point = 0;  // U+FFFD when !valid
-  int length = 0;           // bytes taken; of an ill-formed sequence its maximal subpart, at least 1
+  int length = 0;  // bytes taken; of an ill-formed sequence its maximal subpart, at least 1
   bool valid = false;
   bool truncated = false;  // !valid only because the text ends before the character does
 };

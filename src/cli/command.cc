@@ -19,17 +19,20 @@ CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& 
 }
 
 void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
-  command.add_option("-t,--threads", flags.options.num_threads,
-                     "Threads to compute with (default: as many as the process may use)")
+  command
+      .add_option("-t,--threads", flags.options.num_threads,
+                  "Threads to compute with (default: as many as the process may use)")
       ->check(CLI::Range(1, 1024));
   command.add_option("--memory", flags.memory,
                      "Hard limit of weights, KV cache and buffers, such as 8G (default: none)");
-  command.add_flag("--no-mmap", flags.no_mmap, "Copy the weights to memory instead of mapping the file");
+  command.add_flag("--no-mmap", flags.no_mmap,
+                   "Copy the weights to memory instead of mapping the file");
 }
 
 Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, EngineFlags& flags) {
   if (!flags.memory.empty() && !ParseBytes(flags.memory, &flags.options.memory_limit_bytes)) {
-    return InvalidArgument(Format("--memory: expected a size such as 8G or 512M, found \"{}\"", flags.memory));
+    return InvalidArgument(
+        Format("--memory: expected a size such as 8G or 512M, found \"{}\"", flags.memory));
   }
   flags.options.residency = flags.no_mmap ? Residency::kResident : Residency::kMapped;
   return Engine::Open(model, flags.options);

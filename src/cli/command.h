@@ -36,8 +36,8 @@ struct EngineFlags {
 void AddEngineFlags(CLI::App& command, EngineFlags& flags);
 Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, EngineFlags& flags);
 
-// The model that comes with moiety: models/starter beside the sources, or share/moiety/models/starter
-// of an installation.
+// The model that comes with moiety: models/starter beside the sources, or
+// share/moiety/models/starter of an installation.
 Result<std::filesystem::path> BundledModel();
 
 // All of standard input.

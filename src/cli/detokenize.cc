@@ -28,7 +28,8 @@ Result<std::vector<int32_t>> ParseIds(const std::string& text) {
     char* end = nullptr;
     const long long id = std::strtoll(next, &end, 10);
     if (end == next || id < 0 || id > INT32_MAX) {
-      return InvalidArgument(Format("standard input: expected token ids, found \"{}\"", std::string(next).substr(0, 20)));
+      return InvalidArgument(Format("standard input: expected token ids, found \"{}\"",
+                                    std::string(next).substr(0, 20)));
     }
     ids.push_back(static_cast<int32_t>(id));
     next = end;
@@ -44,7 +45,8 @@ Status Detokenize(const CLI::App& command, Flags& flags) {
   }
   for (const int32_t id : flags.ids) {
     if (id < 0 || id >= tokenizer->vocab_size()) {
-      return InvalidArgument(Format("token id {} is outside the vocabulary of {}", id, tokenizer->vocab_size()));
+      return InvalidArgument(
+          Format("token id {} is outside the vocabulary of {}", id, tokenizer->vocab_size()));
     }
   }
   return Print(tokenizer->Decode(flags.ids, !flags.keep_special) + "\n");
@@ -53,9 +55,10 @@ Status Detokenize(const CLI::App& command, Flags& flags) {
 }  // namespace
 
 Action AddDetokenize(CLI::App& app) {
-  CLI::App* command = AddCommand(app, "detokenize", "Show the text of token ids",
-                                 "  moiety detokenize models/starter 825 1199 793\n"
-                                 "  echo \"[1, 825, 1199]\" | moiety detokenize models/starter --special");
+  CLI::App* command =
+      AddCommand(app, "detokenize", "Show the text of token ids",
+                 "  moiety detokenize models/starter 825 1199 793\n"
+                 "  echo \"[1, 825, 1199]\" | moiety detokenize models/starter --special");
   auto flags = std::make_shared<Flags>();
   command->add_option("MODEL", flags->model, "Model folder with a tokenizer.json")->required();
   command->add_option("ID", flags->ids, "Token ids (default: standard input)");

@@ -51,7 +51,8 @@ struct FileResult {
   ExpertStats experts;
 };
 
-Result<FileResult> EvalFile(Engine& engine, const std::string& file, const Flags& flags, TraceWriter* trace) {
+Result<FileResult> EvalFile(Engine& engine, const std::string& file, const Flags& flags,
+                            TraceWriter* trace) {
   MOIETY_ASSIGN_OR_RETURN(const Tokenizer* const tokenizer, engine.tokenizer());
   MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, kMaxTextBytes));
   const std::vector<int32_t> ids = tokenizer->Encode(text);
@@ -68,28 +69,34 @@ Result<FileResult> EvalFile(Engine& engine, const std::string& file, const Flags
       result.perplexity,
       ComputePerplexity(
           engine, ids, flags.perplexity, flags.experts || trace != nullptr ? &observer : nullptr,
-          [&](int64_t position, double) { predicted.push_back(ids[static_cast<size_t>(position)]); },
+          [&](int64_t position, double) {
+            predicted.push_back(ids[static_cast<size_t>(position)]);
+          },
           [&](int64_t done, const PerplexityResult& so_far) {
             bar.Update(done, Format("perplexity {:.4f}", so_far.perplexity()));
           }));
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const size_t bytes = tokenizer->Decode(predicted).size();
-  if (bytes > 0) result.bits_per_byte = result.perplexity.nll_sum / kNatsPerBit / static_cast<double>(bytes);
+  if (bytes > 0)
+    result.bits_per_byte = result.perplexity.nll_sum / kNatsPerBit / static_cast<double>(bytes);
   return result;
 }
 
 Status Eval(Flags& flags) {
-  MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, OpenEngine(flags.model, flags.engine));
+  MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
+                          OpenEngine(flags.model, flags.engine));
   if (flags.experts && engine->model().info().num_experts == 0) {
-    return InvalidArgument(Format("--experts: {} is a dense {} model", flags.model, engine->model().info().architecture));
+    return InvalidArgument(Format("--experts: {} is a dense {} model", flags.model,
+                                  engine->model().info().architecture));
   }
   std::unique_ptr<TraceWriter> trace;
   if (!flags.trace.empty()) {
     MOIETY_ASSIGN_OR_RETURN(trace, TraceWriter::Create(flags.trace, engine->model().info()));
   }
   if (!flags.json) {
-    MOIETY_RETURN_IF_ERROR(Print(Format("{:<24} {:>9} {:>9} {:>11} {:>9} {:>10} {:>9}\n", "file", "tokens", "predicted",
-                                        "perplexity", "nll", "bits/byte", "tokens/s")));
+    MOIETY_RETURN_IF_ERROR(
+        Print(Format("{:<24} {:>9} {:>9} {:>11} {:>9} {:>10} {:>9}\n", "file", "tokens",
+                     "predicted", "perplexity", "nll", "bits/byte", "tokens/s")));
   }
   nlohmann::json documents = nlohmann::json::array();
   for (const std::string& file : flags.files) {
@@ -111,10 +118,10 @@ Status Eval(Flags& flags) {
       documents.push_back(std::move(document));
       continue;
     }
-    MOIETY_RETURN_IF_ERROR(Print(Format("{:<24} {:>9} {:>9} {:>11.4f} {:>9.6f} {:>10.4f} {:>9.0f}\n",
-                                        std::filesystem::path(file).filename().string(), r.num_ids,
-                                        r.perplexity.num_predicted, r.perplexity.perplexity(), r.perplexity.nll(),
-                                        r.bits_per_byte, rate)));
+    MOIETY_RETURN_IF_ERROR(Print(Format(
+        "{:<24} {:>9} {:>9} {:>11.4f} {:>9.6f} {:>10.4f} {:>9.0f}\n",
+        std::filesystem::path(file).filename().string(), r.num_ids, r.perplexity.num_predicted,
+        r.perplexity.perplexity(), r.perplexity.nll(), r.bits_per_byte, rate)));
     if (flags.experts) MOIETY_RETURN_IF_ERROR(Print(ExpertTable(r.experts, ShowsColours(stdout))));
   }
   if (trace != nullptr) MOIETY_RETURN_IF_ERROR(trace->Close());
@@ -125,20 +132,24 @@ Status Eval(Flags& flags) {
 }  // namespace
 
 Action AddEval(CLI::App& app) {
-  CLI::App* command = AddCommand(app, "eval", "Measure the perplexity of texts",
-                                 "  moiety eval models/starter book.txt\n"
-                                 "  moiety eval path/to/model a.txt b.txt --window 1024 --stride 512 --experts\n"
-                                 "  moiety eval path/to/model a.txt --json");
+  CLI::App* command =
+      AddCommand(app, "eval", "Measure the perplexity of texts",
+                 "  moiety eval models/starter book.txt\n"
+                 "  moiety eval path/to/model a.txt b.txt --window 1024 --stride 512 --experts\n"
+                 "  moiety eval path/to/model a.txt --json");
   auto flags = std::make_shared<Flags>();
   command->add_option("MODEL", flags->model, "Hugging Face folder")->required();
   command->add_option("FILE", flags->files, "Text files (UTF-8)")->required();
-  command->add_option("--window", flags->perplexity.window, "Tokens the model sees at once (default: 512)");
-  CLI::Option* stride = command->add_option(
-      "--stride", flags->perplexity.stride,
-      "Tokens from one window to the next; below the window, each token is predicted once with at least "
-      "window - stride tokens before it (default: the window, whose first token is then not predicted)");
+  command->add_option("--window", flags->perplexity.window,
+                      "Tokens the model sees at once (default: 512)");
+  CLI::Option* stride = command->add_option("--stride", flags->perplexity.stride,
+                                            "Tokens from one window to the next; below the window, "
+                                            "each token is predicted once with at least "
+                                            "window - stride tokens before it (default: the "
+                                            "window, whose first token is then not predicted)");
   command->add_flag("--experts", flags->experts, "Add a table of expert shares");
-  command->add_option("--trace", flags->trace, "Write every routing decision to this file (JSON lines)");
+  command->add_option("--trace", flags->trace,
+                      "Write every routing decision to this file (JSON lines)");
   command->add_flag("--json", flags->json, "Print JSON: an object, or a list for several files");
   AddEngineFlags(*command, flags->engine);
   return [flags, stride] {

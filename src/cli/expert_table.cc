@@ -58,7 +58,8 @@ nlohmann::json ExpertJson(const ExpertStats& stats) {
   nlohmann::json layers = nlohmann::json::array();
   for (const ExpertStats::Layer& layer : stats.layers()) {
     nlohmann::json shares = nlohmann::json::array();
-    for (size_t e = 0; e < layer.load.size(); ++e) shares.push_back(layer.share(static_cast<int64_t>(e)));
+    for (size_t e = 0; e < layer.load.size(); ++e)
+      shares.push_back(layer.share(static_cast<int64_t>(e)));
     layers.push_back({{"layer", layer.layer},
                       {"load", layer.load},
                       {"share", shares},

@@ -9,8 +9,8 @@
 
 namespace moiety::cli {
 
-// A row per layer, a column per expert (many experts: the eight busiest of each layer), and how even
-// the load is.
+// A row per layer, a column per expert (many experts: the eight busiest of each layer), and how
+// even the load is.
 std::string ExpertTable(const ExpertStats& stats, bool colours);
 
 // [{"layer": 0, "load": […], "share": […], "load_cv": …, "balance": …}, …]

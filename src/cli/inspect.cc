@@ -18,7 +18,8 @@ struct Flags {
   EngineFlags engine;
 };
 
-constexpr std::array kKindNames = {"embedding", "attention", "feed-forward", "router", "experts", "norms", "head"};
+constexpr std::array kKindNames = {"embedding", "attention", "feed-forward", "router",
+                                   "experts",   "norms",     "head"};
 
 struct Part {
   uint64_t bytes = 0;
@@ -67,7 +68,8 @@ json ToJson(Engine& engine) {
   const auto parts = PartsOf(engine.store());
   for (size_t i = 0; i < parts.size(); ++i) {
     if (parts[i].bytes > 0) {
-      document["parts"][kKindNames[i]] = {{"parameters", parts[i].parameters}, {"bytes", parts[i].bytes}};
+      document["parts"][kKindNames[i]] = {{"parameters", parts[i].parameters},
+                                          {"bytes", parts[i].bytes}};
     }
   }
   for (const auto& [name, info] : engine.store().table().tensors) {
@@ -82,19 +84,24 @@ json ToJson(Engine& engine) {
 std::string ToText(Engine& engine, bool tensors) {
   const ModelInfo& m = engine.model().info();
   std::string out;
-  const auto row = [&](const char* name, const std::string& value) { out += Format("{:<16} {}\n", name, value); };
+  const auto row = [&](const char* name, const std::string& value) {
+    out += Format("{:<16} {}\n", name, value);
+  };
   row("model", engine.path().string());
   row("architecture", m.architecture);
-  row("parameters", Format("{} total, {} active per token ({:.0f} %)", FormatCount(m.parameters),
-                           FormatCount(m.active_parameters),
-                           100.0 * static_cast<double>(m.active_parameters) / static_cast<double>(m.parameters)));
+  row("parameters",
+      Format("{} total, {} active per token ({:.0f} %)", FormatCount(m.parameters),
+             FormatCount(m.active_parameters),
+             100.0 * static_cast<double>(m.active_parameters) / static_cast<double>(m.parameters)));
   row("layers", Format("{} of width {}, vocabulary {}", m.num_layers, m.d_model, m.vocab_size));
-  row("attention", Format("{} heads of {}, {} key/value heads", m.num_heads, m.head_dim, m.num_kv_heads));
-  row("context", Format("{} tokens{}", m.context_length,
-                        m.sliding_window > 0 ? Format(", sliding window {}", m.sliding_window) : ""));
+  row("attention",
+      Format("{} heads of {}, {} key/value heads", m.num_heads, m.head_dim, m.num_kv_heads));
+  row("context",
+      Format("{} tokens{}", m.context_length,
+             m.sliding_window > 0 ? Format(", sliding window {}", m.sliding_window) : ""));
   if (m.num_experts > 0) {
-    row("experts", Format("{} of width {} in each of {} layers, {} per token, router {}", m.num_experts,
-                          m.d_feed_forward, m.num_moe_layers, m.top_k, m.router));
+    row("experts", Format("{} of width {} in each of {} layers, {} per token, router {}",
+                          m.num_experts, m.d_feed_forward, m.num_moe_layers, m.top_k, m.router));
   } else {
     row("feed-forward", Format("width {}, no experts", m.d_feed_forward));
   }
@@ -105,20 +112,23 @@ std::string ToText(Engine& engine, bool tensors) {
   const auto all = static_cast<double>(engine.store().declared_bytes());
   for (size_t i = 0; i < parts.size(); ++i) {
     if (parts[i].bytes == 0) continue;
-    out += Format("{:<16} {:>12} {:>12} {:>5.1f} %\n", kKindNames[i], FormatCount(parts[i].parameters),
-                  FormatBytes(parts[i].bytes), 100 * static_cast<double>(parts[i].bytes) / all);
+    out +=
+        Format("{:<16} {:>12} {:>12} {:>5.1f} %\n", kKindNames[i], FormatCount(parts[i].parameters),
+               FormatBytes(parts[i].bytes), 100 * static_cast<double>(parts[i].bytes) / all);
   }
-  out += Format("{:<16} {:>12} {:>12}\n", "total", FormatCount(m.parameters), FormatBytes(engine.store().declared_bytes()));
+  out += Format("{:<16} {:>12} {:>12}\n", "total", FormatCount(m.parameters),
+                FormatBytes(engine.store().declared_bytes()));
 
   const auto& table = engine.store().table();
-  out += Format("\n{} tensors in {} file{}, all as the config needs them\n", table.tensors.size(), table.files.size(),
-                table.files.size() == 1 ? "" : "s");
-  for (const std::string& name : engine.store().Unused()) out += Format("not used by the model: {}\n", name);
+  out += Format("\n{} tensors in {} file{}, all as the config needs them\n", table.tensors.size(),
+                table.files.size(), table.files.size() == 1 ? "" : "s");
+  for (const std::string& name : engine.store().Unused())
+    out += Format("not used by the model: {}\n", name);
   if (tensors) {
     out += Format("\n{:<64} {:<5} {:>12}  {}\n", "tensor", "type", "bytes", "shape");
     for (const auto& [name, info] : table.tensors) {
-      out += Format("{:<64} {:<5} {:>12}  {}\n", name, DTypeName(info.dtype), FormatBytes(info.size_bytes),
-                    ShapeString(info.shape));
+      out += Format("{:<64} {:<5} {:>12}  {}\n", name, DTypeName(info.dtype),
+                    FormatBytes(info.size_bytes), ShapeString(info.shape));
     }
   } else {
     out += "--tensors lists them\n";
@@ -127,7 +137,8 @@ std::string ToText(Engine& engine, bool tensors) {
 }
 
 Status Inspect(Flags& flags) {
-  MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, OpenEngine(flags.model, flags.engine));
+  MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
+                          OpenEngine(flags.model, flags.engine));
   return Print(flags.json ? ToJson(*engine).dump(2) + "\n" : ToText(*engine, flags.tensors));
 }
 

@@ -32,7 +32,8 @@ struct Flags {
 class Output {
  public:
   template <class T>
-  std::vector<T>& Add(const std::string& name, DType dtype, Shape shape, std::vector<T> values = {}) {
+  std::vector<T>& Add(const std::string& name, DType dtype, Shape shape,
+                      std::vector<T> values = {}) {
     auto& list = Lists<T>();
     list.push_back({name, dtype, std::move(shape), std::move(values)});
     return list.back().values;
@@ -40,7 +41,8 @@ class Output {
   Status Write(const std::string& path) {
     std::vector<TensorToWrite> tensors;
     const auto collect = [&](auto& list) {
-      for (auto& t : list) tensors.push_back({t.name, t.dtype, t.shape, std::as_bytes(std::span(t.values))});
+      for (auto& t : list)
+        tensors.push_back({t.name, t.dtype, t.shape, std::as_bytes(std::span(t.values))});
     };
     collect(floats_);
     collect(ints_);
@@ -76,7 +78,8 @@ void AddRouting(const std::string& prompt, std::vector<LayerRouting> layers, Out
   }
 }
 
-Result<std::vector<std::vector<int32_t>>> ReadPrompts(const std::string& path, const ModelInfo& info) {
+Result<std::vector<std::vector<int32_t>>> ReadPrompts(const std::string& path,
+                                                      const ModelInfo& info) {
   MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxInputBytes));
   MOIETY_ASSIGN_OR_RETURN(const nlohmann::json document, ParseJson(text, path));
   if (!document.is_object() || !document.contains("prompts") || !document["prompts"].is_array()) {
@@ -94,7 +97,8 @@ Result<std::vector<std::vector<int32_t>>> ReadPrompts(const std::string& path, c
 }
 
 Status Logits(Flags& flags) {
-  MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, OpenEngine(flags.model, flags.engine));
+  MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
+                          OpenEngine(flags.model, flags.engine));
   const ModelInfo& info = engine->model().info();
   MOIETY_ASSIGN_OR_RETURN(const auto prompts, ReadPrompts(flags.ids, info));
   Output output;
@@ -103,7 +107,8 @@ Status Logits(Flags& flags) {
     bar.Update(static_cast<int64_t>(i));
     const std::string name = Format("p{}", i);
     const auto num_tokens = static_cast<int64_t>(prompts[i].size());
-    std::vector<float>& logits = output.Add<float>(name + ".logits", DType::kF32, {num_tokens, info.vocab_size});
+    std::vector<float>& logits =
+        output.Add<float>(name + ".logits", DType::kF32, {num_tokens, info.vocab_size});
     RouterRecorder recorder(info.top_k);
     Sequence sequence(engine->pages());
     SamplingOptions greedy;
@@ -124,12 +129,14 @@ Status Logits(Flags& flags) {
         flags.router ? &recorder : nullptr, flags.chunk));
     if (flags.router) AddRouting(name, recorder.Take(), output);
     if (flags.greedy > 0) {
-      std::vector<int64_t>& ids = output.Add<int64_t>(name + ".greedy_ids", DType::kI64, {flags.greedy});
+      std::vector<int64_t>& ids =
+          output.Add<int64_t>(name + ".greedy_ids", DType::kI64, {flags.greedy});
       ids.push_back(next);
       while (static_cast<int64_t>(ids.size()) < flags.greedy) {
         const int32_t id = next;
-        MOIETY_RETURN_IF_ERROR(engine->Feed(sequence, {&id, 1}, LogitRows::kLast,
-                                            [&](int64_t, const Matrix& rows) { return choose(rows); }));
+        MOIETY_RETURN_IF_ERROR(
+            engine->Feed(sequence, {&id, 1}, LogitRows::kLast,
+                         [&](int64_t, const Matrix& rows) { return choose(rows); }));
         ids.push_back(next);
       }
     }
@@ -144,7 +151,8 @@ Action AddLogits(CLI::App& app) {
       app, "logits", "Write the logits of prompts to a file, to compare engines",
       "  moiety logits models/starter --ids in.json --out out.safetensors --router --greedy 24\n"
       "\n"
-      "in.json is {\"prompts\": [{\"input_ids\": [1, 825, 1199]}, …]}. The file holds, for prompt i,\n"
+      "in.json is {\"prompts\": [{\"input_ids\": [1, 825, 1199]}, …]}. The file holds, for prompt "
+      "i,\n"
       "  p<i>.logits                     [tokens, vocabulary] f32\n"
       "  p<i>.router.<layer>.logits      [tokens, experts] f32, before softmax\n"
       "  p<i>.router.<layer>.experts     [tokens, top_k] i32, in selection order, -1: dropped\n"
@@ -155,9 +163,13 @@ Action AddLogits(CLI::App& app) {
   command->add_option("--ids", flags->ids, "JSON file with the prompts' token ids")->required();
   command->add_option("--out", flags->out, "Safetensors file to write")->required();
   command->add_flag("--router", flags->router, "Also write what the routers decided");
-  command->add_option("--greedy", flags->greedy, "Also continue each prompt greedily by this many tokens")
+  command
+      ->add_option("--greedy", flags->greedy,
+                   "Also continue each prompt greedily by this many tokens")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--chunk", flags->chunk, "Rows per forward step; changes no bit of the result (default: 512)")
+  command
+      ->add_option("--chunk", flags->chunk,
+                   "Rows per forward step; changes no bit of the result (default: 512)")
       ->check(CLI::PositiveNumber);
   AddEngineFlags(*command, flags->engine);
   return [flags] { return Logits(*flags); };

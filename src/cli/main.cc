@@ -14,16 +14,20 @@ using moiety::Status;
 constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
 
-void PrintError(const std::string& message) { std::fprintf(stderr, "moiety: %s\n", message.c_str()); }
+void PrintError(const std::string& message) {
+  std::fprintf(stderr, "moiety: %s\n", message.c_str());
+}
 
 int Main(int argc, char** argv) {
   using namespace moiety::cli;  // NOLINT(google-build-using-namespace): the commands
-  CLI::App app("Run, evaluate and understand Mixture-of-Experts models on this computer.", "moiety");
+  CLI::App app("Run, evaluate and understand Mixture-of-Experts models on this computer.",
+               "moiety");
   app.set_version_flag("--version", "moiety " MOIETY_VERSION);
   app.require_subcommand(1);
   app.footer("moiety COMMAND --help tells more about a command.");
   std::vector<std::pair<CLI::App*, Action>> commands;
-  for (Action (*add)(CLI::App&) : {AddRun, AddEval, AddLogits, AddInspect, AddTokenize, AddDetokenize}) {
+  for (Action (*add)(CLI::App&) :
+       {AddRun, AddEval, AddLogits, AddInspect, AddTokenize, AddDetokenize}) {
     Action action = add(app);
     commands.emplace_back(app.get_subcommands({}).back(), std::move(action));
   }
@@ -34,7 +38,8 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const bool in_command = !app.get_subcommands().empty();
     PrintError(std::string(error.what()) + " (see moiety " +
-               (in_command ? app.get_subcommands().front()->get_name() + " " : std::string()) + "--help)");
+               (in_command ? app.get_subcommands().front()->get_name() + " " : std::string()) +
+               "--help)");
     return kExitUsage;
   }
   for (const auto& [command, action] : commands) {

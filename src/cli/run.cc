@@ -33,12 +33,9 @@ constexpr int64_t kDefaultTokens = 256;
 
 // Beginnings for `moiety run` without a prompt: one per language of the bundled model.
 constexpr std::array kShowcase = {
-    "It was a dark night, and",
-    "Il était une fois, dans un petit village,",
-    "C'era una volta una donna che",
-    "Die alte Frau ging langsam durch",
-    "En aquel tiempo vivía en la ciudad",
-    "def count(numbers):",
+    "It was a dark night, and",           "Il était une fois, dans un petit village,",
+    "C'era una volta una donna che",      "Die alte Frau ging langsam durch",
+    "En aquel tiempo vivía en la ciudad", "def count(numbers):",
 };
 constexpr int64_t kShowcaseTokens = 40;
 
@@ -59,7 +56,8 @@ struct Flags {
 // What the observers of a run see, and which expert weighed most in the step before a token.
 class RunObserver : public Observer {
  public:
-  RunObserver(int64_t layer, std::unique_ptr<TraceWriter> trace) : layer_(layer), trace_(std::move(trace)) {}
+  RunObserver(int64_t layer, std::unique_ptr<TraceWriter> trace)
+      : layer_(layer), trace_(std::move(trace)) {}
 
   void OnStep(const Batch& batch) override {
     if (trace_ != nullptr) trace_->OnStep(batch);
@@ -92,8 +90,10 @@ Status ReadLogitBias(const std::vector<std::string>& texts, SamplingOptions& sam
     int32_t id = 0;
     double bias = 0;
     int used = 0;
-    if (std::sscanf(text.c_str(), "%d%lf%n", &id, &bias, &used) != 2 || static_cast<size_t>(used) != text.size()) {
-      return InvalidArgument(Format("--logit-bias: expected ID+BIAS or ID-BIAS, found \"{}\"", text));
+    if (std::sscanf(text.c_str(), "%d%lf%n", &id, &bias, &used) != 2 ||
+        static_cast<size_t>(used) != text.size()) {
+      return InvalidArgument(
+          Format("--logit-bias: expected ID+BIAS or ID-BIAS, found \"{}\"", text));
     }
     sampling.logit_bias[id] = bias;
   }
@@ -101,7 +101,8 @@ Status ReadLogitBias(const std::vector<std::string>& texts, SamplingOptions& sam
 }
 
 // The prompts to continue; `showcase` is set when nobody gave one.
-Result<std::vector<std::string>> Prompts(const CLI::App& command, const Flags& flags, bool* showcase) {
+Result<std::vector<std::string>> Prompts(const CLI::App& command, const Flags& flags,
+                                         bool* showcase) {
   if (command.count("--prompt") > 0) return std::vector<std::string>{flags.prompt};
   if (!flags.file.empty()) {
     MOIETY_ASSIGN_OR_RETURN(std::string text, ReadFile(flags.file, kMaxPromptBytes));
@@ -135,7 +136,8 @@ json EventJson(const TokenEvent& event, const Tokenizer& tokenizer) {
 
 Status Run(const CLI::App& command, Flags& flags) {
   bool showcase = false;
-  MOIETY_ASSIGN_OR_RETURN(const std::vector<std::string> prompts, Prompts(command, flags, &showcase));
+  MOIETY_ASSIGN_OR_RETURN(const std::vector<std::string> prompts,
+                          Prompts(command, flags, &showcase));
   std::filesystem::path path = flags.model;
   if (flags.model.empty()) {
     MOIETY_ASSIGN_OR_RETURN(path, BundledModel());
@@ -165,18 +167,20 @@ Status Run(const CLI::App& command, Flags& flags) {
   const ModelInfo& info = engine->model().info();
   const bool experts = (flags.experts || showcase) && info.num_experts > 0;
   if (flags.experts && info.num_experts == 0) {
-    return InvalidArgument(Format("--experts: {} is a dense {} model", path.string(), info.architecture));
+    return InvalidArgument(
+        Format("--experts: {} is a dense {} model", path.string(), info.architecture));
   }
   if (flags.experts_layer >= info.num_layers) {
-    return InvalidArgument(Format("--experts-layer must be from 0 to {}, found {}", info.num_layers - 1,
-                                  flags.experts_layer));
+    return InvalidArgument(Format("--experts-layer must be from 0 to {}, found {}",
+                                  info.num_layers - 1, flags.experts_layer));
   }
   std::unique_ptr<TraceWriter> trace;
   if (!flags.trace.empty()) {
     MOIETY_ASSIGN_OR_RETURN(trace, TraceWriter::Create(flags.trace, info));
   }
   const bool observed = experts || trace != nullptr;
-  RunObserver observer(flags.experts_layer < 0 ? info.num_layers - 1 : flags.experts_layer, std::move(trace));
+  RunObserver observer(flags.experts_layer < 0 ? info.num_layers - 1 : flags.experts_layer,
+                       std::move(trace));
   const bool colours = experts && !flags.json && ShowsColours(stdout);
 
   // Ctrl-C ends the text, not the program: the figures still follow.
@@ -193,7 +197,8 @@ Status Run(const CLI::App& command, Flags& flags) {
         text += event.text;
         tokens.push_back(EventJson(event, *tokenizer));
       } else {
-        write_status = Print(colours ? InExpertColour(event.text, observer.strongest()) : event.text);
+        write_status =
+            Print(colours ? InExpertColour(event.text, observer.strongest()) : event.text);
       }
       return write_status.ok() && interrupted == 0;
     };
@@ -214,7 +219,8 @@ Status Run(const CLI::App& command, Flags& flags) {
   MOIETY_RETURN_IF_ERROR(observer.Close());
 
   // The first token of each text belongs to its prompt's time.
-  const int64_t steps = std::max<int64_t>(0, total.num_generated_tokens - static_cast<int64_t>(prompts.size()));
+  const int64_t steps =
+      std::max<int64_t>(0, total.num_generated_tokens - static_cast<int64_t>(prompts.size()));
   const uint64_t peak = engine->context().budget.peak_bytes();
   if (flags.json) {
     document["text"] = text;
@@ -234,11 +240,13 @@ Status Run(const CLI::App& command, Flags& flags) {
   if (experts) MOIETY_RETURN_IF_ERROR(Print("\n" + ExpertTable(observer.stats(), colours)));
   std::fprintf(
       stderr, "%s",
-      Format("\nprompt      {:>6} tokens  {:>8.1f} tokens/s\ngeneration  {:>6} tokens  {:>8.1f} tokens/s\n"
+      Format("\nprompt      {:>6} tokens  {:>8.1f} tokens/s\ngeneration  {:>6} tokens  {:>8.1f} "
+             "tokens/s\n"
              "load        {:.3f} s, memory {}, {} threads, {} kernels, seed {}{}\n",
              total.num_prompt_tokens, Rate(total.num_prompt_tokens, total.prompt_seconds),
-             total.num_generated_tokens, Rate(steps, total.generation_seconds), load_seconds, FormatBytes(peak),
-             engine->context().pool.num_threads(), engine->context().kernels.isa, sampling.seed,
+             total.num_generated_tokens, Rate(steps, total.generation_seconds), load_seconds,
+             FormatBytes(peak), engine->context().pool.num_threads(), engine->context().kernels.isa,
+             sampling.seed,
              total.finish_reason == FinishReason::kContextFull ? "; the context is full" : "")
           .c_str());
   return OkStatus();
@@ -247,41 +255,62 @@ Status Run(const CLI::App& command, Flags& flags) {
 }  // namespace
 
 Action AddRun(CLI::App& app) {
-  CLI::App* command = AddCommand(
-      app, "run", "Continue a text with a model",
-      "  moiety run                                   the bundled model writes in each of its languages\n"
-      "  moiety run -p \"Il était une fois\" --experts  each token in the colour of its strongest expert\n"
-      "  moiety run path/to/Mixtral -f prompt.txt -n 200 --temp 0.7 --seed 1\n"
-      "  echo \"Once upon\" | moiety run path/to/model --json");
+  CLI::App* command =
+      AddCommand(app, "run", "Continue a text with a model",
+                 "  moiety run                                   the bundled model writes in each "
+                 "of its languages\n"
+                 "  moiety run -p \"Il était une fois\" --experts  each token in the colour of its "
+                 "strongest expert\n"
+                 "  moiety run path/to/Mixtral -f prompt.txt -n 200 --temp 0.7 --seed 1\n"
+                 "  echo \"Once upon\" | moiety run path/to/model --json");
   auto flags = std::make_shared<Flags>();
   Flags& f = *flags;
   f.generation.max_tokens = kDefaultTokens;
   SamplingOptions& s = f.generation.sampling;
   command->add_option("MODEL", f.model, "Hugging Face folder (default: the bundled model)");
-  CLI::Option* prompt = command->add_option("-p,--prompt", f.prompt, "Text to continue (default: standard input)");
+  CLI::Option* prompt =
+      command->add_option("-p,--prompt", f.prompt, "Text to continue (default: standard input)");
   command->add_option("-f,--file", f.file, "File with the text to continue")->excludes(prompt);
-  command->add_option("-n,--predict,--max-tokens", f.generation.max_tokens,
-                      "Tokens to generate, -1: until the text ends or the context is full (default: 256)");
-  command->add_option("--temp,--temperature", f.temperature, "Temperature, 0: greedy (default: 0.8 *)");
+  command->add_option(
+      "-n,--predict,--max-tokens", f.generation.max_tokens,
+      "Tokens to generate, -1: until the text ends or the context is full (default: 256)");
+  command->add_option("--temp,--temperature", f.temperature,
+                      "Temperature, 0: greedy (default: 0.8 *)");
   command->add_flag("--greedy", f.greedy, "Always the most likely token, as --temp 0");
-  command->add_option("--top-k", f.top_k, "Choose among the k most likely tokens, 0: all (default: 40 *)");
-  command->add_option("--top-p", f.top_p, "Choose among the most likely tokens of this total probability, 1: all (default: 0.95 *)");
-  command->add_option("--min-p", f.min_p, "Drop tokens less likely than this share of the best, 0: none (default: 0.05 *)");
+  command->add_option("--top-k", f.top_k,
+                      "Choose among the k most likely tokens, 0: all (default: 40 *)");
+  command->add_option(
+      "--top-p", f.top_p,
+      "Choose among the most likely tokens of this total probability, 1: all (default: 0.95 *)");
+  command->add_option(
+      "--min-p", f.min_p,
+      "Drop tokens less likely than this share of the best, 0: none (default: 0.05 *)");
   command->add_option("--repeat-penalty,--repetition-penalty", f.repetition_penalty,
                       "Divide the logits of tokens that occurred, 1: off (default: 1 *)");
-  command->add_option("--presence-penalty", s.presence_penalty, "Subtract from the logits of tokens that occurred");
-  command->add_option("--frequency-penalty", s.frequency_penalty, "Subtract per occurrence of a token");
-  command->add_option("--repeat-last-n", s.penalty_last_n, "Tokens that penalties look back at, -1: all (default: 64)");
-  command->add_option("--logit-bias", f.logit_bias, "ID+BIAS or ID-BIAS: change a token's logit; repeatable");
+  command->add_option("--presence-penalty", s.presence_penalty,
+                      "Subtract from the logits of tokens that occurred");
+  command->add_option("--frequency-penalty", s.frequency_penalty,
+                      "Subtract per occurrence of a token");
+  command->add_option("--repeat-last-n", s.penalty_last_n,
+                      "Tokens that penalties look back at, -1: all (default: 64)");
+  command->add_option("--logit-bias", f.logit_bias,
+                      "ID+BIAS or ID-BIAS: change a token's logit; repeatable");
   command->add_option("-s,--seed", f.seed, "Seed of the draws, -1: a random one (default: -1)");
-  command->add_option("--stop,-r,--reverse-prompt", f.generation.stop, "End the text before this string; repeatable");
-  command->add_flag("--ignore-eos", f.generation.ignore_eos, "Go on after the model's end-of-text token");
-  command->add_flag("--no-special", f.no_special, "Do not add special tokens (such as <s>) to the prompt");
-  command->add_option("--logprobs", f.generation.top_logprobs, "With --json: list this many alternatives per token");
+  command->add_option("--stop,-r,--reverse-prompt", f.generation.stop,
+                      "End the text before this string; repeatable");
+  command->add_flag("--ignore-eos", f.generation.ignore_eos,
+                    "Go on after the model's end-of-text token");
+  command->add_flag("--no-special", f.no_special,
+                    "Do not add special tokens (such as <s>) to the prompt");
+  command->add_option("--logprobs", f.generation.top_logprobs,
+                      "With --json: list this many alternatives per token");
   command->add_flag("--experts", f.experts,
-                    "Colour each token by the expert with the largest weight in choosing it, and end with a table of "
+                    "Colour each token by the expert with the largest weight in choosing it, and "
+                    "end with a table of "
                     "expert shares");
-  command->add_option("--experts-layer", f.experts_layer, "Layer that gives the colour (default: the last)")
+  command
+      ->add_option("--experts-layer", f.experts_layer,
+                   "Layer that gives the colour (default: the last)")
       ->check(CLI::NonNegativeNumber);
   command->add_option("--trace", f.trace, "Write every routing decision to this file (JSON lines)");
   command->add_flag("--json", f.json, "Print one JSON object instead of text");

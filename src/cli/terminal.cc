@@ -29,7 +29,8 @@ bool ShowsColours(std::FILE* stream) {
 
 std::string InExpertColour(const std::string& text, int64_t expert) {
   if (text.empty()) return text;
-  return Format("\x1b[38;5;{}m{}\x1b[0m", kPalette[static_cast<size_t>(expert) % kPalette.size()], text);
+  return Format("\x1b[38;5;{}m{}\x1b[0m", kPalette[static_cast<size_t>(expert) % kPalette.size()],
+                text);
 }
 
 ProgressBar::ProgressBar(std::string label, int64_t total, std::string unit)
@@ -46,10 +47,10 @@ void ProgressBar::Update(int64_t done, const std::string& note) {
   const double seconds = std::chrono::duration<double>(now - start_).count();
   const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
   const auto left = rate > 0 ? static_cast<int64_t>(static_cast<double>(total_ - done) / rate) : 0;
-  const std::string line =
-      Format("\r\x1b[K{}  [{}{}]  {:3.0f} %  {:.0f} {}/s  {}:{:02} left  {}", label_,
-             std::string(static_cast<size_t>(filled), '#'), std::string(static_cast<size_t>(kWidth - filled), ' '),
-             100 * share, rate, unit_, left / 60, left % 60, note);
+  const std::string line = Format("\r\x1b[K{}  [{}{}]  {:3.0f} %  {:.0f} {}/s  {}:{:02} left  {}",
+                                  label_, std::string(static_cast<size_t>(filled), '#'),
+                                  std::string(static_cast<size_t>(kWidth - filled), ' '),
+                                  100 * share, rate, unit_, left / 60, left % 60, note);
   std::fputs(line.c_str(), stderr);
   std::fflush(stderr);
 }

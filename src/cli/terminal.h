@@ -12,8 +12,8 @@ namespace moiety::cli {
 // Colours are for people: a terminal that is not "dumb", and NO_COLOR not set.
 bool ShowsColours(std::FILE* stream);
 
-// Text in the colour of an expert; experts keep their colour over runs. `bold` stays readable on dark
-// and light backgrounds alike.
+// Text in the colour of an expert; experts keep their colour over runs. `bold` stays readable on
+// dark and light backgrounds alike.
 std::string InExpertColour(const std::string& text, int64_t expert);
 
 // A bar on standard error while something long goes on: "eval  [#####     ]  52 %  1234 tokens/s

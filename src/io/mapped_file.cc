@@ -28,7 +28,8 @@ struct OpenFile {
 
 Status SystemError(const char* what, const std::filesystem::path& path) {
   const int error = errno;
-  const auto code = error == ENOENT || error == ENOTDIR ? StatusCode::kNotFound : StatusCode::kIoError;
+  const auto code =
+      error == ENOENT || error == ENOTDIR ? StatusCode::kNotFound : StatusCode::kIoError;
   return {code, Format("{}: cannot {}: {}", path.string(), what, std::strerror(error))};
 }
 
@@ -75,7 +76,8 @@ Result<std::string> ReadFile(const std::filesystem::path& path, uint64_t max_byt
     const ssize_t got = read(file.fd, text.data() + done, text.size() - done);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return SystemError("read", path);
-    if (got == 0) return IoError(Format("{}: ended after {} of {} bytes", path.string(), done, text.size()));
+    if (got == 0)
+      return IoError(Format("{}: ended after {} of {} bytes", path.string(), done, text.size()));
     done += static_cast<size_t>(got);
   }
   return text;

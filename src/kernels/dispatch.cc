@@ -24,12 +24,11 @@ struct Candidate {
 std::vector<Candidate> Candidates() {
   [[maybe_unused]] const CpuFeatures& cpu = DetectedCpuFeatures();
   return {
-      {&kRefKernels, true},
+    {&kRefKernels, true},
 #if defined(__x86_64__)
-      {&kAvx2Kernels, cpu.avx2},
-      {&kAvx512Kernels, cpu.avx512},
+        {&kAvx2Kernels, cpu.avx2}, {&kAvx512Kernels, cpu.avx512},
 #elif defined(__aarch64__)
-      {&kNeonKernels, cpu.neon},
+        {&kNeonKernels, cpu.neon},
 #endif
   };
 }
@@ -57,7 +56,8 @@ Result<const KernelTable*> SelectKernels(std::string_view isa) {
   }
   for (const Candidate& candidate : Candidates()) {
     if (isa == candidate.table->isa) {
-      return Unsupported(Format("instruction set {}: this processor does not have it; it can run {}", isa, names));
+      return Unsupported(
+          Format("instruction set {}: this processor does not have it; it can run {}", isa, names));
     }
   }
   return InvalidArgument(Format("unknown instruction set \"{}\": expected one of {}", isa, names));

@@ -1,11 +1,11 @@
 // KernelTable: the inner loops, one table of functions per instruction set.
 //
-// The *arithmetic contract*: each function defines the order of the floating-point operations of one
-// output element, and every table follows it, so all tables give the same bits. ref/ is the contract
-// in plain loops. "Lane sum" below means: the reduced dimension is padded with zeros to a multiple of
-// 16; element k is added to accumulator k mod 16 in ascending order (by fma for products,
-// accumulators start at +0); then the 16 accumulators are added as a tree: i and i + 8, i and i + 4,
-// i and i + 2, i and i + 1.
+// The *arithmetic contract*: each function defines the order of the floating-point operations of
+// one output element, and every table follows it, so all tables give the same bits. ref/ is the
+// contract in plain loops. "Lane sum" below means: the reduced dimension is padded with zeros to a
+// multiple of 16; element k is added to accumulator k mod 16 in ascending order (by fma for
+// products, accumulators start at +0); then the 16 accumulators are added as a tree: i and i + 8, i
+// and i + 4, i and i + 2, i and i + 1.
 //
 // All pointers may be unaligned. No function allocates or fails. Outputs must not overlap inputs
 // unless a comment says so.
@@ -95,8 +95,8 @@ struct KernelTable {
 // Tables that this processor can run, slowest first; the first is always "ref".
 const std::vector<const KernelTable*>& AvailableKernels();
 
-// The table of that name, or the fastest for an empty name. An unknown name or one that this processor cannot
-// run is an error that lists what it can.
+// The table of that name, or the fastest for an empty name. An unknown name or one that this
+// processor cannot run is an error that lists what it can.
 Result<const KernelTable*> SelectKernels(std::string_view isa);
 
 }  // namespace moiety

@@ -44,7 +44,8 @@ std::string Name(std::string name, int64_t layer, int64_t expert = 0) {
 class Decoder : public Model {
  public:
   explicit Decoder(DecoderConfig config)
-      : config_(std::move(config)), state_(StateSpecs(config_)),
+      : config_(std::move(config)),
+        state_(StateSpecs(config_)),
         scale_(static_cast<float>(1.0 / std::sqrt(static_cast<double>(config_.head_dim)))) {}
 
   Status Declare(WeightStore& store);
@@ -81,8 +82,8 @@ class Decoder : public Model {
     Matrix q = exec.NewMatrix(x.rows, w.q.weight.rows());
     Matrix k = exec.NewMatrix(x.rows, w.k.weight.rows());
     const Matrix v = exec.NewMatrix(x.rows, w.v.weight.rows());
-    const LinearJob jobs[] = {{h, w.q.weight, w.q.bias, q}, {h, w.k.weight, w.k.bias, k},
-                              {h, w.v.weight, w.v.bias, v}};
+    const LinearJob jobs[] = {
+        {h, w.q.weight, w.q.bias, q}, {h, w.k.weight, w.k.bias, k}, {h, w.v.weight, w.v.bias, v}};
     LinearMany(exec, jobs);
     if (config_.qk_norm) {
       q = RmsNormHeads(exec, q, w.q_norm, config_.rms_norm_eps);
@@ -100,8 +101,9 @@ class Decoder : public Model {
     const Exec::Scope scope(exec);
     const DecoderLayer& w = layers_[static_cast<size_t>(layer)];
     const Matrix h = RmsNorm(exec, x, w.ffn_norm, config_.rms_norm_eps);
-    return Add(exec, x, w.moe.has_value() ? RunMoeLayer(exec, h, batch.segments, *w.moe, layer)
-                                          : RunFeedForward(exec, h, w.ffn));
+    return Add(exec, x,
+               w.moe.has_value() ? RunMoeLayer(exec, h, batch.segments, *w.moe, layer)
+                                 : RunFeedForward(exec, h, w.ffn));
   }
 
   Result<DecoderLayer> DeclareLayer(WeightStore& store, int64_t layer,
@@ -124,8 +126,8 @@ class LayerDeclarer {
   WeightRef Vector(WeightKind kind, const std::string& name, int64_t n) {
     return Declare(kind, 0, Name(name, layer_) + ".weight", {n});
   }
-  Projection Matrix(WeightKind kind, const std::string& name, int64_t d_out, int64_t d_in, bool bias,
-                    int64_t expert = 0) {
+  Projection Matrix(WeightKind kind, const std::string& name, int64_t d_out, int64_t d_in,
+                    bool bias, int64_t expert = 0) {
     const std::string base = Name(name, layer_, expert);
     Projection p;
     p.weight = Declare(kind, expert, base + ".weight", {d_out, d_in});
@@ -183,7 +185,8 @@ Result<DecoderLayer> Decoder::DeclareLayer(WeightStore& store, int64_t layer,
     // An expert count that the files do not bear out ends at the first missing tensor.
     for (int64_t e = 0; e < c.moe->num_experts && d.status().ok(); ++e) {
       moe.experts.push_back(DeclareFeedForward(d, WeightKind::kExpert, n.expert_gate, n.expert_up,
-                                               n.expert_down, c.d_model, c.d_feed_forward, c.ffn_bias, e));
+                                               n.expert_down, c.d_model, c.d_feed_forward,
+                                               c.ffn_bias, e));
     }
     w.moe = std::move(moe);
   } else {
@@ -196,8 +199,8 @@ Result<DecoderLayer> Decoder::DeclareLayer(WeightStore& store, int64_t layer,
 
 Status Decoder::Declare(WeightStore& store) {
   const DecoderConfig& c = config_;
-  MOIETY_ASSIGN_OR_RETURN(embedding_, store.Declare({WeightKind::kEmbedding, -1, 0}, c.names.embedding,
-                                                    {c.vocab_size, c.d_model}));
+  MOIETY_ASSIGN_OR_RETURN(embedding_, store.Declare({WeightKind::kEmbedding, -1, 0},
+                                                    c.names.embedding, {c.vocab_size, c.d_model}));
   std::shared_ptr<const Router> router;
   if (c.moe.has_value()) {
     MOIETY_ASSIGN_OR_RETURN(router, MakeRouter(c.router, *c.moe));
@@ -206,8 +209,8 @@ Status Decoder::Declare(WeightStore& store) {
     MOIETY_ASSIGN_OR_RETURN(DecoderLayer declared, DeclareLayer(store, layer, router));
     layers_.push_back(std::move(declared));
   }
-  MOIETY_ASSIGN_OR_RETURN(final_norm_,
-                          store.Declare({WeightKind::kNorm, -1, 0}, c.names.final_norm, {c.d_model}));
+  MOIETY_ASSIGN_OR_RETURN(
+      final_norm_, store.Declare({WeightKind::kNorm, -1, 0}, c.names.final_norm, {c.d_model}));
   MOIETY_ASSIGN_OR_RETURN(head_, store.Declare({WeightKind::kHead, -1, 0},
                                                c.tied_head ? c.names.embedding : c.names.head,
                                                {c.vocab_size, c.d_model}));
@@ -243,7 +246,8 @@ void Decoder::FillInfo(const WeightStore& store) {
   info_.active_parameters = info_.parameters;
   if (c.moe.has_value()) {
     const auto num_experts = static_cast<uint64_t>(c.moe->num_experts);
-    info_.active_parameters -= in_experts / num_experts * (num_experts - static_cast<uint64_t>(c.moe->top_k));
+    info_.active_parameters -=
+        in_experts / num_experts * (num_experts - static_cast<uint64_t>(c.moe->top_k));
   }
 }
 

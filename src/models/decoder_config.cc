@@ -5,7 +5,8 @@
 
 namespace moiety {
 namespace {
-constexpr int64_t kMaxLayers = 4096;  // far above any model; bounds what a config can make us allocate
+constexpr int64_t kMaxLayers =
+    4096;  // far above any model; bounds what a config can make us allocate
 }
 
 DecoderConfig ReadDecoderConfig(ConfigReader& config, double default_theta) {
@@ -21,19 +22,22 @@ DecoderConfig ReadDecoderConfig(ConfigReader& config, double default_theta) {
   if (!config.status().ok()) return d;
 
   if (config.Missing("head_dim") && d.d_model % d.num_heads != 0) {
-    config.Fail("num_attention_heads", Format("must divide hidden_size {} when there is no head_dim, found {}",
-                                              d.d_model, d.num_heads));
+    config.Fail("num_attention_heads",
+                Format("must divide hidden_size {} when there is no head_dim, found {}", d.d_model,
+                       d.num_heads));
   }
   d.head_dim = config.DimOr("head_dim", d.d_model / d.num_heads);
-  if (d.head_dim % 2 != 0) config.Fail("head_dim", Format("must be even for rope, found {}", d.head_dim));
+  if (d.head_dim % 2 != 0)
+    config.Fail("head_dim", Format("must be even for rope, found {}", d.head_dim));
   if (d.num_heads % d.num_kv_heads != 0) {
-    config.Fail("num_key_value_heads", Format("must divide num_attention_heads {}, found {}", d.num_heads,
-                                              d.num_kv_heads));
+    config.Fail("num_key_value_heads", Format("must divide num_attention_heads {}, found {}",
+                                              d.num_heads, d.num_kv_heads));
   }
   const double eps = config.FloatOr("rms_norm_eps", 1e-6);
   if (eps < 0 || eps > 1) config.Fail("rms_norm_eps", Format("must be from 0 to 1, found {}", eps));
   d.rms_norm_eps = static_cast<float>(eps);
-  if (const std::string act = config.StringOr("hidden_act", "silu"); act != "silu" && act != "swish") {
+  if (const std::string act = config.StringOr("hidden_act", "silu");
+      act != "silu" && act != "swish") {
     config.FailUnsupported("hidden_act", Format("is \"{}\": only silu is supported", act));
   }
   if (const double part = config.FloatOr("partial_rotary_factor", 1.0); part != 1.0) {
@@ -50,8 +54,8 @@ void ReadSlidingWindow(ConfigReader& config, int64_t first_layer, DecoderConfig&
   const int64_t window = config.IntOr("sliding_window", 0, 1, INT32_MAX);
   const std::vector<std::string> types = config.StringsOr("layer_types", {});
   if (!types.empty() && static_cast<int64_t>(types.size()) != d.num_layers) {
-    config.Fail("layer_types", Format("must have an entry for each of {} layers, found {}", d.num_layers,
-                                      types.size()));
+    config.Fail("layer_types", Format("must have an entry for each of {} layers, found {}",
+                                      d.num_layers, types.size()));
     return;
   }
   for (int64_t layer = 0; layer < d.num_layers; ++layer) {
@@ -61,9 +65,11 @@ void ReadSlidingWindow(ConfigReader& config, int64_t first_layer, DecoderConfig&
       slides = types[l] == "sliding_attention";
       if (!slides && types[l] != "full_attention") {
         config.FailUnsupported("layer_types", Format("has \"{}\": only full_attention and "
-                                                     "sliding_attention are supported", types[l]));
+                                                     "sliding_attention are supported",
+                                                     types[l]));
       }
-      if (slides && window == 0) config.Fail("sliding_window", "is missing, but layer_types names sliding layers");
+      if (slides && window == 0)
+        config.Fail("sliding_window", "is missing, but layer_types names sliding layers");
     }
     d.windows[l] = slides ? window : 0;
   }

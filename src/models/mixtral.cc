@@ -1,5 +1,5 @@
-// mixtral: Jiang et al. 2024, "Mixtral of Experts": mistral with experts in place of the feed-forward
-// layer, each token using the top_k of them.
+// mixtral: Jiang et al. 2024, "Mixtral of Experts": mistral with experts in place of the
+// feed-forward layer, each token using the top_k of them.
 #include "models/decoder.h"
 
 namespace moiety {

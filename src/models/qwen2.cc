@@ -1,5 +1,5 @@
-// qwen2: Yang et al. 2024, "Qwen2 technical report" (also Qwen1.5 and Qwen2.5): biases on q, k and v;
-// with use_sliding_window the layers from max_window_layers on slide.
+// qwen2: Yang et al. 2024, "Qwen2 technical report" (also Qwen1.5 and Qwen2.5): biases on q, k and
+// v; with use_sliding_window the layers from max_window_layers on slide.
 #include "models/decoder.h"
 
 namespace moiety {

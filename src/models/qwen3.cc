@@ -1,5 +1,5 @@
-// qwen3: Yang et al. 2025, "Qwen3 technical report", the dense models: RMSNorm over each head of q and
-// k before rope, no biases by default.
+// qwen3: Yang et al. 2025, "Qwen3 technical report", the dense models: RMSNorm over each head of q
+// and k before rope, no biases by default.
 #include "models/decoder.h"
 
 namespace moiety {

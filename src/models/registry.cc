@@ -16,10 +16,8 @@ Builder BuildQwen3;
 namespace {
 
 constexpr std::array kArchitectures = {
-    Architecture{"llama", BuildLlama},
-    Architecture{"mistral", BuildMistral},
-    Architecture{"mixtral", BuildMixtral},
-    Architecture{"qwen2", BuildQwen2},
+    Architecture{"llama", BuildLlama},     Architecture{"mistral", BuildMistral},
+    Architecture{"mixtral", BuildMixtral}, Architecture{"qwen2", BuildQwen2},
     Architecture{"qwen3", BuildQwen3},
 };
 
@@ -35,15 +33,18 @@ Result<std::unique_ptr<const Model>> BuildModel(ConfigReader& config, WeightStor
   const std::string type = config.String("model_type");
   MOIETY_RETURN_IF_ERROR(config.status());
   if (!config.Missing("quantization_config")) {
-    config.FailUnsupported("quantization_config", "is set: quantized Hugging Face folders cannot be read");
+    config.FailUnsupported("quantization_config",
+                           "is set: quantized Hugging Face folders cannot be read");
     return config.status();
   }
   for (const Architecture& architecture : kArchitectures) {
     if (architecture.model_type == type) return architecture.build(config, store);
   }
   std::string known;
-  for (const std::string_view name : ModelTypes()) known += (known.empty() ? "" : ", ") + std::string(name);
-  config.FailUnsupported("model_type", Format("is \"{}\", which is not one of the supported {}", type, known));
+  for (const std::string_view name : ModelTypes())
+    known += (known.empty() ? "" : ", ") + std::string(name);
+  config.FailUnsupported("model_type",
+                         Format("is \"{}\", which is not one of the supported {}", type, known));
   return config.status();
 }
 

@@ -22,7 +22,9 @@ double Positive(ConfigReader& config, std::string_view key, double value) {
   config.Fail(key, Format("must be above 0, found {}", value));
   return 1;
 }
-double Factor(ConfigReader& scaling) { return Positive(scaling, "factor", scaling.Float("factor")); }
+double Factor(ConfigReader& scaling) {
+  return Positive(scaling, "factor", scaling.Float("factor"));
+}
 
 // Each kind scales the frequencies and returns the attention factor.
 double NoScaling(ConfigReader&, const RopeInput&, std::vector<double>&) { return 1; }
@@ -39,21 +41,23 @@ double Llama3Scaling(ConfigReader& scaling, const RopeInput&, std::vector<double
   s.high_freq_factor = scaling.Float("high_freq_factor");
   s.original_context = static_cast<double>(scaling.Dim("original_max_position_embeddings"));
   if (s.high_freq_factor <= s.low_freq_factor) {
-    scaling.Fail("high_freq_factor", Format("must be above low_freq_factor {}, found {}", s.low_freq_factor,
-                                            s.high_freq_factor));
+    scaling.Fail("high_freq_factor", Format("must be above low_freq_factor {}, found {}",
+                                            s.low_freq_factor, s.high_freq_factor));
     return 1;
   }
   ScaleRopeLlama3(frequencies, s);
   return 1;
 }
 
-double YarnScaling(ConfigReader& scaling, const RopeInput& input, std::vector<double>& frequencies) {
+double YarnScaling(ConfigReader& scaling, const RopeInput& input,
+                   std::vector<double>& frequencies) {
   YarnRopeScaling s;
   s.factor = Factor(scaling);
   s.beta_fast = Positive(scaling, "beta_fast", scaling.FloatOr("beta_fast", 32));
   s.beta_slow = Positive(scaling, "beta_slow", scaling.FloatOr("beta_slow", 1));
-  s.original_context = Positive(scaling, "original_max_position_embeddings",
-                                scaling.FloatOr("original_max_position_embeddings", input.context_length));
+  s.original_context =
+      Positive(scaling, "original_max_position_embeddings",
+               scaling.FloatOr("original_max_position_embeddings", input.context_length));
   s.truncate = scaling.BoolOr("truncate", true);
   if (input.theta == 1) scaling.Fail("rope_theta", "must not be 1 with yarn");
   if (!scaling.status().ok()) return 1;
@@ -94,7 +98,8 @@ RopeTable ReadRopeTable(ConfigReader& config, int64_t head_dim, int64_t context_
   Positive(config, "rope_theta", theta);
 
   std::string kind = "default";
-  if (scaling.has_value()) kind = scaling->StringOr("rope_type", scaling->StringOr("type", "default"));
+  if (scaling.has_value())
+    kind = scaling->StringOr("rope_type", scaling->StringOr("type", "default"));
   if (!config.status().ok()) return {};
   std::vector<double> frequencies = RopeFrequencies(theta, head_dim);
   std::string names;

@@ -13,7 +13,9 @@ namespace {
 constexpr int64_t kRowsPerTask = 16;
 
 // Rows [begin, end) of a matrix.
-Matrix Slice(const Matrix& m, int64_t begin, int64_t end) { return {m.Row(begin), end - begin, m.cols}; }
+Matrix Slice(const Matrix& m, int64_t begin, int64_t end) {
+  return {m.Row(begin), end - begin, m.cols};
+}
 
 }  // namespace
 
@@ -26,7 +28,8 @@ Matrix RunGroupedExperts(Exec& exec, const Matrix& packed, const DispatchPlan& p
   const Matrix up = exec.NewMatrix(packed.rows, d_expert);
   if (!exec.ok()) return out;
 
-  // All experts' products run as one loop, so that an expert with few rows does not leave threads idle.
+  // All experts' products run as one loop, so that an expert with few rows does not leave threads
+  // idle.
   std::vector<LinearJob> in;
   std::vector<LinearJob> back;
   for (int64_t e = 0; e < plan.num_experts(); ++e) {
@@ -37,7 +40,8 @@ Matrix RunGroupedExperts(Exec& exec, const Matrix& packed, const DispatchPlan& p
     const Matrix x = Slice(packed, begin, end);
     in.push_back({x, expert.gate, expert.gate_bias, Slice(gate, begin, end)});
     in.push_back({x, expert.up, expert.up_bias, Slice(up, begin, end)});
-    back.push_back({Slice(gate, begin, end), expert.down, expert.down_bias, Slice(out, begin, end)});
+    back.push_back(
+        {Slice(gate, begin, end), expert.down, expert.down_bias, Slice(out, begin, end)});
   }
   LinearMany(exec, in);
   const Matrix hidden = SiluMul(exec, gate, up);
@@ -58,7 +62,8 @@ Matrix Combine(Exec& exec, const Matrix& expert_rows, const RouterOutput& routed
     for (int64_t t = task * kRowsPerTask; t < std::min(y.rows, (task + 1) * kRowsPerTask); ++t) {
       std::fill_n(y.Row(t), y.cols, 0.0F);
       for (size_t i = first[static_cast<size_t>(t)]; i < first[static_cast<size_t>(t) + 1]; ++i) {
-        exec.kernels().axpy(routed.routed[i].weight, expert_rows.Row(plan.packed[i]), y.cols, y.Row(t));
+        exec.kernels().axpy(routed.routed[i].weight, expert_rows.Row(plan.packed[i]), y.cols,
+                            y.Row(t));
       }
     }
   });

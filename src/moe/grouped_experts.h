@@ -11,7 +11,8 @@
 
 namespace moiety {
 
-// Packed rows plan.begin[e] .. plan.begin[e + 1) through expert e; experts without rows cost nothing.
+// Packed rows plan.begin[e] .. plan.begin[e + 1) through expert e; experts without rows cost
+// nothing.
 //   packed [num_routed, d_model] → [num_routed, d_model]
 Matrix RunGroupedExperts(Exec& exec, const Matrix& packed, const DispatchPlan& plan,
                          std::span<const FeedForward> experts);

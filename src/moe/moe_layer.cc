@@ -7,8 +7,8 @@
 
 namespace moiety {
 
-Matrix RunMoeLayer(Exec& exec, const Matrix& x, std::span<const Segment> segments, const MoeLayer& moe,
-                   int64_t layer) {
+Matrix RunMoeLayer(Exec& exec, const Matrix& x, std::span<const Segment> segments,
+                   const MoeLayer& moe, int64_t layer) {
   const Matrix logits = Linear(exec, x, moe.gate);
   if (!exec.ok()) return {};
   RouterOutput routed;
@@ -16,7 +16,8 @@ Matrix RunMoeLayer(Exec& exec, const Matrix& x, std::span<const Segment> segment
   if (exec.observer() != nullptr) exec.observer()->OnRoute(layer, routed);
 
   DispatchPlan plan;
-  if (Status status = BuildDispatchPlan(routed.routed, x.rows, routed.num_experts, plan); !status.ok()) {
+  if (Status status = BuildDispatchPlan(routed.routed, x.rows, routed.num_experts, plan);
+      !status.ok()) {
     exec.Fail(std::move(status));
     return {};
   }

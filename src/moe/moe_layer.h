@@ -23,10 +23,10 @@ struct MoeLayer {
 
 // y[t] = Σ_{e chosen by t} weight(t, e) · expert_e(x[t]), added in selection order.
 //   x [num_tokens, d_model] → [num_tokens, d_model]
-// `segments` says which rows belong to which sequence, `layer` numbers the layer for the observer. A
-// token without a choice gets zeros.
-Matrix RunMoeLayer(Exec& exec, const Matrix& x, std::span<const Segment> segments, const MoeLayer& moe,
-                   int64_t layer);
+// `segments` says which rows belong to which sequence, `layer` numbers the layer for the observer.
+// A token without a choice gets zeros.
+Matrix RunMoeLayer(Exec& exec, const Matrix& x, std::span<const Segment> segments,
+                   const MoeLayer& moe, int64_t layer);
 
 }  // namespace moiety
 

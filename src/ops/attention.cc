@@ -63,51 +63,53 @@ Matrix Attend(Exec& exec, const Batch& batch, const StateLayout& layout, int64_t
   if (!exec.ok()) return out;
 
   const std::vector<Block> blocks = SplitIntoBlocks(batch);
-  exec.pool().ParallelFor(static_cast<int64_t>(blocks.size()) * spec.num_kv_heads, [&](int64_t task) {
-    const Block& block = blocks[static_cast<size_t>(task / spec.num_kv_heads)];
-    const int64_t kv_head = task % spec.num_kv_heads;
-    const Segment& segment = *block.segment;
-    const int64_t first_row = segment.begin + block.first;
-    const int64_t first_position = segment.position + block.first;
-    const int64_t num_states = block.count * heads_per_group;
+  exec.pool().ParallelFor(
+      static_cast<int64_t>(blocks.size()) * spec.num_kv_heads, [&](int64_t task) {
+        const Block& block = blocks[static_cast<size_t>(task / spec.num_kv_heads)];
+        const int64_t kv_head = task % spec.num_kv_heads;
+        const Segment& segment = *block.segment;
+        const int64_t first_row = segment.begin + block.first;
+        const int64_t first_position = segment.position + block.first;
+        const int64_t num_states = block.count * heads_per_group;
 
-    // Each query accumulates in its place of the output.
-    std::vector<AttentionState> states(static_cast<size_t>(num_states));
-    for (int64_t s = 0; s < num_states; ++s) {
-      float* acc = out.Row(first_row + s / heads_per_group) +
-                   (kv_head * heads_per_group + s % heads_per_group) * head_dim;
-      std::fill_n(acc, head_dim, 0.0F);
-      states[static_cast<size_t>(s)] = {-std::numeric_limits<float>::infinity(), 0, acc};
-    }
-    // The first position that row i sees.
-    const auto window_begin = [&](int64_t i) {
-      return spec.window == 0 ? 0 : std::max<int64_t>(0, first_position + i + 1 - spec.window);
-    };
-    const int64_t last_tile = (first_position + block.count - 1) / kPageTokens;
-    for (int64_t tile = window_begin(0) / kPageTokens; tile <= last_tile; ++tile) {
-      const float* page = segment.pages[static_cast<size_t>(tile)] +
-                          layout.offsets[static_cast<size_t>(layer)] + kv_head * kPageTokens * head_dim;
-      for (int64_t s = 0; s < num_states; ++s) {
-        const int64_t i = s / heads_per_group;
-        const int64_t begin = std::max<int64_t>(window_begin(i) - tile * kPageTokens, 0);
-        const int64_t end = std::min(first_position + i + 1 - tile * kPageTokens, kPageTokens);
-        if (begin >= end) continue;
-        AttentionState& state = states[static_cast<size_t>(s)];
-        const float* query = queries.data + (state.acc - out.data);
-        exec.kernels().attend_tile({.query = query,
-                                    .keys = page,
-                                    .values = page + spec.page_values() / 2,
-                                    .begin = begin,
-                                    .end = end,
-                                    .head_dim = head_dim,
-                                    .scale = scale},
-                                   state);
-      }
-    }
-    for (const AttentionState& state : states) {
-      for (int64_t d = 0; d < head_dim; ++d) state.acc[d] = state.acc[d] / state.sum;
-    }
-  });
+        // Each query accumulates in its place of the output.
+        std::vector<AttentionState> states(static_cast<size_t>(num_states));
+        for (int64_t s = 0; s < num_states; ++s) {
+          float* acc = out.Row(first_row + s / heads_per_group) +
+                       (kv_head * heads_per_group + s % heads_per_group) * head_dim;
+          std::fill_n(acc, head_dim, 0.0F);
+          states[static_cast<size_t>(s)] = {-std::numeric_limits<float>::infinity(), 0, acc};
+        }
+        // The first position that row i sees.
+        const auto window_begin = [&](int64_t i) {
+          return spec.window == 0 ? 0 : std::max<int64_t>(0, first_position + i + 1 - spec.window);
+        };
+        const int64_t last_tile = (first_position + block.count - 1) / kPageTokens;
+        for (int64_t tile = window_begin(0) / kPageTokens; tile <= last_tile; ++tile) {
+          const float* page = segment.pages[static_cast<size_t>(tile)] +
+                              layout.offsets[static_cast<size_t>(layer)] +
+                              kv_head * kPageTokens * head_dim;
+          for (int64_t s = 0; s < num_states; ++s) {
+            const int64_t i = s / heads_per_group;
+            const int64_t begin = std::max<int64_t>(window_begin(i) - tile * kPageTokens, 0);
+            const int64_t end = std::min(first_position + i + 1 - tile * kPageTokens, kPageTokens);
+            if (begin >= end) continue;
+            AttentionState& state = states[static_cast<size_t>(s)];
+            const float* query = queries.data + (state.acc - out.data);
+            exec.kernels().attend_tile({.query = query,
+                                        .keys = page,
+                                        .values = page + spec.page_values() / 2,
+                                        .begin = begin,
+                                        .end = end,
+                                        .head_dim = head_dim,
+                                        .scale = scale},
+                                       state);
+          }
+        }
+        for (const AttentionState& state : states) {
+          for (int64_t d = 0; d < head_dim; ++d) state.acc[d] = state.acc[d] / state.sum;
+        }
+      });
   return out;
 }
 

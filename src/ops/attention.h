@@ -15,7 +15,8 @@ void StoreKeysAndValues(Exec& exec, const Batch& batch, const StateLayout& layou
                         const Matrix& keys, const Matrix& values);
 
 // out[t, h] = Σ_j softmax_j(q[t, h] · k[j, h'] · scale) v[j, h'], j over the positions of t's own
-// sequence up to t (and no further back than the layer's window), h' = h / (num_heads / num_kv_heads).
+// sequence up to t (and no further back than the layer's window), h' = h / (num_heads /
+// num_kv_heads).
 //   queries [rows, num_heads · head_dim] → [rows, num_heads · head_dim]
 // Keys are taken in tiles of kPageTokens from position 0, so chunking does not change a bit.
 Matrix Attend(Exec& exec, const Batch& batch, const StateLayout& layout, int64_t layer,

@@ -11,16 +11,16 @@ namespace moiety {
 
 // Consecutive rows of the batch that are consecutive tokens of one sequence.
 struct Segment {
-  int64_t begin = 0;      // rows [begin, begin + count) of the batch
+  int64_t begin = 0;  // rows [begin, begin + count) of the batch
   int64_t count = 0;
-  int64_t position = 0;   // of the first of these tokens in its sequence
-  int64_t sequence = 0;   // a number the caller knows the sequence by (for observers)
+  int64_t position = 0;  // of the first of these tokens in its sequence
+  int64_t sequence = 0;  // a number the caller knows the sequence by (for observers)
   // The sequence's pages (StateLayout), enough for position + count tokens. Owned by the runtime.
   std::span<float* const> pages;
 };
 
 struct Batch {
-  std::span<const int32_t> ids;  // [num_rows]
+  std::span<const int32_t> ids;   // [num_rows]
   std::vector<Segment> segments;  // ascending and together all rows
   // Rows whose logits are wanted, ascending.
   std::span<const int32_t> logit_rows;

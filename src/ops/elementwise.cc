@@ -48,7 +48,8 @@ Matrix RmsNormHeads(Exec& exec, const Matrix& x, WeightRef gain, float eps) {
 
 Matrix SiluMul(Exec& exec, const Matrix& gate, const Matrix& up) {
   ForRows(exec, gate.rows, gate.cols, [&](int64_t begin, int64_t end) {
-    exec.kernels().silu_mul(gate.Row(begin), up.Row(begin), (end - begin) * gate.cols, gate.Row(begin));
+    exec.kernels().silu_mul(gate.Row(begin), up.Row(begin), (end - begin) * gate.cols,
+                            gate.Row(begin));
   });
   return gate;
 }

@@ -1,6 +1,6 @@
 // Exec: where a model's recipe runs. A recipe (models/) is written once as a chain of operations
-// (ops/, moe/); the Exec decides what happens beside computing: nothing (inference: memory comes from
-// the arena of the step and is reused), or recording for the way back (training).
+// (ops/, moe/); the Exec decides what happens beside computing: nothing (inference: memory comes
+// from the arena of the step and is reused), or recording for the way back (training).
 //
 // Errors are sticky: the first failure is kept, every later operation returns an empty Matrix and
 // does nothing, and the caller looks at status() once at the end. So recipes read as formulas.

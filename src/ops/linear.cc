@@ -20,10 +20,14 @@ constexpr int64_t kBlockRows = 16;
 
 std::optional<WeightType> WeightTypeOf(DType dtype) {
   switch (dtype) {
-    case DType::kF32: return WeightType::kF32;
-    case DType::kF16: return WeightType::kF16;
-    case DType::kBF16: return WeightType::kBF16;
-    default: return std::nullopt;
+    case DType::kF32:
+      return WeightType::kF32;
+    case DType::kF16:
+      return WeightType::kF16;
+    case DType::kBF16:
+      return WeightType::kBF16;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -32,7 +36,8 @@ void LinearMany(Exec& exec, std::span<const LinearJob> jobs) {
   std::vector<int64_t> first_task(jobs.size() + 1, 0);
   for (size_t i = 0; i < jobs.size(); ++i) {
     const LinearJob& job = jobs[i];
-    MOIETY_CHECK(job.x.cols == job.w.cols() && job.y.cols == job.w.rows() && job.x.rows == job.y.rows);
+    MOIETY_CHECK(job.x.cols == job.w.cols() && job.y.cols == job.w.rows() &&
+                 job.x.rows == job.y.rows);
     const int64_t blocks = job.x.rows == 0 ? 0 : (job.w.rows() + kBlockOutputs - 1) / kBlockOutputs;
     first_task[i + 1] = first_task[i] + blocks;
   }
@@ -44,7 +49,8 @@ void LinearMany(Exec& exec, std::span<const LinearJob> jobs) {
     const int64_t begin = (task - first_task[i]) * kBlockOutputs;
     const int64_t depth = job.w.cols();
     const auto type = *WeightTypeOf(job.w->dtype);
-    const std::byte* weights = job.w->data + static_cast<size_t>(begin * depth) * DTypeBytes(job.w->dtype);
+    const std::byte* weights =
+        job.w->data + static_cast<size_t>(begin * depth) * DTypeBytes(job.w->dtype);
     kernels.matmul[static_cast<size_t>(type)]({
         .x = job.x.data,
         .x_stride = job.x.cols,
@@ -69,7 +75,8 @@ Matrix Linear(Exec& exec, const Matrix& x, WeightRef w, WeightRef bias) {
 Matrix Embed(Exec& exec, std::span<const int32_t> ids, WeightRef w) {
   for (const int32_t id : ids) {
     if (id < 0 || id >= w.rows()) {
-      exec.Fail(InvalidArgument(Format("token id {} is outside the vocabulary of {}", id, w.rows())));
+      exec.Fail(
+          InvalidArgument(Format("token id {} is outside the vocabulary of {}", id, w.rows())));
     }
   }
   const int64_t d_model = w.cols();
@@ -85,8 +92,12 @@ Matrix Embed(Exec& exec, std::span<const int32_t> ids, WeightRef w) {
     case WeightType::kF32:
       widen(reinterpret_cast<const float*>(w->data), [](float v) { return v; });
       break;
-    case WeightType::kF16: widen(reinterpret_cast<const uint16_t*>(w->data), F16ToF32); break;
-    case WeightType::kBF16: widen(reinterpret_cast<const uint16_t*>(w->data), BF16ToF32); break;
+    case WeightType::kF16:
+      widen(reinterpret_cast<const uint16_t*>(w->data), F16ToF32);
+      break;
+    case WeightType::kBF16:
+      widen(reinterpret_cast<const uint16_t*>(w->data), BF16ToF32);
+      break;
   }
   return out;
 }

@@ -11,8 +11,8 @@ namespace moiety {
 struct RouterOutput;  // routing/router.h
 struct Batch;         // ops/batch.h
 
-// Called on the thread that drives the step, in the order of the computation. Views are valid during
-// the call only.
+// Called on the thread that drives the step, in the order of the computation. Views are valid
+// during the call only.
 class Observer {
  public:
   virtual ~Observer() = default;

@@ -75,7 +75,8 @@ RopeTable MakeRopeTable(const std::vector<double>& frequencies, double attention
 
 RopeAngles ComputeRopeAngles(Exec& exec, const Batch& batch, const RopeTable& table) {
   const auto half = static_cast<int64_t>(table.inverse_frequencies.size());
-  const RopeAngles angles{exec.NewMatrix(batch.num_rows(), half), exec.NewMatrix(batch.num_rows(), half)};
+  const RopeAngles angles{exec.NewMatrix(batch.num_rows(), half),
+                          exec.NewMatrix(batch.num_rows(), half)};
   if (!exec.ok()) return angles;
   exec.pool().ParallelFor(static_cast<int64_t>(batch.segments.size()), [&](int64_t s) {
     const Segment& segment = batch.segments[static_cast<size_t>(s)];

@@ -12,8 +12,8 @@ namespace moiety {
 // Tokens per KV page; also the tile of attention, so that results do not depend on paging.
 inline constexpr int64_t kPageTokens = kTileKeys;
 
-// One layer's state. This step has paged keys and values; latent (MLA), cross-attention and recurrent
-// states get their own kinds here.
+// One layer's state. This step has paged keys and values; latent (MLA), cross-attention and
+// recurrent states get their own kinds here.
 struct StateSpec {
   enum class Kind : uint8_t { kPagedKv };
   Kind kind = Kind::kPagedKv;

@@ -20,7 +20,8 @@ constexpr std::array kStrategies = {
 
 }  // namespace
 
-Result<std::unique_ptr<const Router>> MakeRouter(std::string_view name, const RouterOptions& options) {
+Result<std::unique_ptr<const Router>> MakeRouter(std::string_view name,
+                                                 const RouterOptions& options) {
   std::string names;
   for (const Strategy& strategy : kStrategies) {
     if (strategy.name == name) return strategy.make(options);

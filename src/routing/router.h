@@ -17,7 +17,7 @@ namespace moiety {
 
 // One choice: this token's row goes to this expert, whose output is multiplied by `weight`.
 struct RoutedToken {
-  int32_t token = 0;   // row of the layer's input
+  int32_t token = 0;  // row of the layer's input
   int32_t expert = 0;
   float weight = 0;
 };
@@ -42,8 +42,8 @@ struct RouterOutput {
 // What one token's choices may depend on.
 enum class RouterGroup : uint8_t {
   kToken,         // nothing but that token: any batching gives the same choices
-  kSequenceCall,  // the other tokens of the same sequence in the call (capacity, expert choice): the
-                  // batcher must neither split nor mix such a group
+  kSequenceCall,  // the other tokens of the same sequence in the call (capacity, expert choice):
+                  // the batcher must neither split nor mix such a group
 };
 
 // The options of all strategies, as models and configs give them.
@@ -64,9 +64,10 @@ class Router {
   virtual void Route(Exec& exec, const RouterInput& input, RouterOutput& out) const = 0;
 };
 
-// A strategy by its name in configs and flags. Fails for an unknown name (listing the known ones) and
-// for options the strategy cannot have.
-Result<std::unique_ptr<const Router>> MakeRouter(std::string_view name, const RouterOptions& options);
+// A strategy by its name in configs and flags. Fails for an unknown name (listing the known ones)
+// and for options the strategy cannot have.
+Result<std::unique_ptr<const Router>> MakeRouter(std::string_view name,
+                                                 const RouterOptions& options);
 
 }  // namespace moiety
 

@@ -8,7 +8,8 @@
 namespace moiety {
 
 void RouterRecorder::OnRoute(int64_t layer, const RouterOutput& routed) {
-  auto at = std::find_if(layers_.begin(), layers_.end(), [&](const LayerRouting& l) { return l.layer == layer; });
+  auto at = std::find_if(layers_.begin(), layers_.end(),
+                         [&](const LayerRouting& l) { return l.layer == layer; });
   if (at == layers_.end()) {
     at = layers_.emplace(at);
     at->layer = layer;
@@ -16,7 +17,8 @@ void RouterRecorder::OnRoute(int64_t layer, const RouterOutput& routed) {
     at->top_k = top_k_;
   }
   at->num_tokens += routed.num_tokens;
-  at->logits.insert(at->logits.end(), routed.logits.data, routed.logits.data + routed.logits.size());
+  at->logits.insert(at->logits.end(), routed.logits.data,
+                    routed.logits.data + routed.logits.size());
   const size_t first = at->experts.size();
   at->experts.resize(first + static_cast<size_t>(routed.num_tokens * top_k_), -1);
   at->weights.resize(at->experts.size(), 0);

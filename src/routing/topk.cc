@@ -30,8 +30,8 @@ class TopKRouter : public Router {
       std::copy_n(logits.Row(t), num_experts, p.begin());
       exec.kernels().softmax(p.data(), num_experts);
       for (size_t e = 0; e < order.size(); ++e) order[e] = static_cast<int32_t>(e);
-      // By logit, not probability: rounding may make close probabilities equal. Ties go to the lower
-      // id, as in the reference.
+      // By logit, not probability: rounding may make close probabilities equal. Ties go to the
+      // lower id, as in the reference.
       const float* logit = logits.Row(t);
       const auto top = order.begin() + options_.top_k;
       std::partial_sort(order.begin(), top, order.end(), [&](int32_t a, int32_t b) {
@@ -56,8 +56,9 @@ class TopKRouter : public Router {
 
 Result<std::unique_ptr<const Router>> MakeTopKRouter(const RouterOptions& options) {
   if (options.num_experts < 1 || options.top_k < 1 || options.top_k > options.num_experts) {
-    return InvalidArgument(Format("router topk: top_k must be from 1 to the number of experts ({}), found {}",
-                                  options.num_experts, options.top_k));
+    return InvalidArgument(
+        Format("router topk: top_k must be from 1 to the number of experts ({}), found {}",
+               options.num_experts, options.top_k));
   }
   return std::unique_ptr<const Router>(std::make_unique<TopKRouter>(options));
 }

@@ -36,7 +36,8 @@ Result<std::unique_ptr<const Tokenizer>> OpenTokenizer(const std::filesystem::pa
 Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& model,
                                              const EngineOptions& options) {
   if (options.num_threads < 0 || options.num_threads > kMaxThreads) {
-    return InvalidArgument(Format("threads must be from 1 to {}, found {}", kMaxThreads, options.num_threads));
+    return InvalidArgument(
+        Format("threads must be from 1 to {}, found {}", kMaxThreads, options.num_threads));
   }
   MOIETY_ASSIGN_OR_RETURN(const KernelTable* const kernels, ChooseKernels(options.isa));
   MOIETY_ASSIGN_OR_RETURN(HfFolder folder, OpenHfFolder(model));
@@ -44,8 +45,9 @@ Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& model,
   std::unique_ptr<Engine> engine(new Engine);
   engine->path_ = model;
   engine->generation_ = folder.generation;
-  engine->context_ = std::make_unique<Context>(options.num_threads == 0 ? UsableCpus() : options.num_threads,
-                                               *kernels, options.memory_limit_bytes);
+  engine->context_ =
+      std::make_unique<Context>(options.num_threads == 0 ? UsableCpus() : options.num_threads,
+                                *kernels, options.memory_limit_bytes);
   engine->store_ = std::make_unique<WeightStore>(std::move(folder.tensors), model.string(),
                                                  options.residency, engine->context_->budget);
   ConfigReader config(*folder.config, folder.config_path);

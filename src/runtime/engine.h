@@ -10,8 +10,8 @@
 
 #include "base/context.h"
 #include "format/generation_config.h"
-#include "moiety/status.h"
 #include "models/model.h"
+#include "moiety/status.h"
 #include "runtime/kv_pages.h"
 #include "store/weight_store.h"
 #include "tokenize/tokenizer.h"
@@ -19,8 +19,8 @@
 namespace moiety {
 
 struct EngineOptions {
-  int num_threads = 0;     // 0: as many as the process may use
-  std::string isa;         // kernels to use; empty: MOIETY_ISA of the environment, else the fastest
+  int num_threads = 0;  // 0: as many as the process may use
+  std::string isa;      // kernels to use; empty: MOIETY_ISA of the environment, else the fastest
   uint64_t memory_limit_bytes = MemoryBudget::kUnlimited;
   Residency residency = Residency::kMapped;
 };
@@ -32,7 +32,8 @@ enum class LogitRows : uint8_t { kNone, kLast, kAll };
 class Engine {
  public:
   // Opens a Hugging Face folder. A tokenizer is optional here: see tokenizer().
-  static Result<std::unique_ptr<Engine>> Open(const std::filesystem::path& model, const EngineOptions& options);
+  static Result<std::unique_ptr<Engine>> Open(const std::filesystem::path& model,
+                                              const EngineOptions& options);
 
   const std::filesystem::path& path() const { return path_; }
   const Model& model() const { return *model_; }
@@ -44,13 +45,14 @@ class Engine {
   // The folder's tokenizer; an error where it has none or a broken one.
   Result<const Tokenizer*> tokenizer() const;
 
-  // Appends tokens to a sequence in steps of at most `chunk` rows. on_logits (may be null with kNone)
-  // gets the logits of the wanted rows of each step: `first` is the position of the first of them, the
-  // matrix [rows, vocab_size] is valid during the call. On failure the sequence keeps the steps that
-  // succeeded. Results do not depend on `chunk`.
+  // Appends tokens to a sequence in steps of at most `chunk` rows. on_logits (may be null with
+  // kNone) gets the logits of the wanted rows of each step: `first` is the position of the first of
+  // them, the matrix [rows, vocab_size] is valid during the call. On failure the sequence keeps the
+  // steps that succeeded. Results do not depend on `chunk`.
   using OnLogits = std::function<Status(int64_t first, const Matrix& logits)>;
-  Status Feed(Sequence& sequence, std::span<const int32_t> ids, LogitRows rows, const OnLogits& on_logits,
-              Observer* observer = nullptr, int64_t chunk = kDefaultChunk);
+  Status Feed(Sequence& sequence, std::span<const int32_t> ids, LogitRows rows,
+              const OnLogits& on_logits, Observer* observer = nullptr,
+              int64_t chunk = kDefaultChunk);
   static constexpr int64_t kDefaultChunk = 512;
 
  private:

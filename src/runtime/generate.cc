@@ -23,10 +23,13 @@ double SecondsSince(Clock::time_point start) {
 const char* FinishReasonName(FinishReason reason) {
   switch (reason) {
     case FinishReason::kEndOfText:
-    case FinishReason::kStopString: return "stop";
+    case FinishReason::kStopString:
+      return "stop";
     case FinishReason::kMaxTokens:
-    case FinishReason::kContextFull: return "length";
-    case FinishReason::kCancelled: return "cancelled";
+    case FinishReason::kContextFull:
+      return "length";
+    case FinishReason::kCancelled:
+      return "cancelled";
   }
   return "";
 }
@@ -42,18 +45,20 @@ SamplingOptions DefaultSampling(const GenerationConfig& config) {
   return s;
 }
 
-Result<GenerationResult> Generate(Engine& engine, Sequence& sequence, std::span<const int32_t> prompt,
-                                  const GenerationOptions& options, const OnToken& on_token,
-                                  Observer* observer) {
+Result<GenerationResult> Generate(Engine& engine, Sequence& sequence,
+                                  std::span<const int32_t> prompt, const GenerationOptions& options,
+                                  const OnToken& on_token, Observer* observer) {
   const ModelInfo& info = engine.model().info();
   MOIETY_RETURN_IF_ERROR(CheckSamplingOptions(options.sampling, info.vocab_size));
   if (options.max_tokens < -1) {
     return InvalidArgument(Format("max_tokens must be -1 or more, found {}", options.max_tokens));
   }
   if (options.top_logprobs < 0) {
-    return InvalidArgument(Format("top_logprobs must be 0 or more, found {}", options.top_logprobs));
+    return InvalidArgument(
+        Format("top_logprobs must be 0 or more, found {}", options.top_logprobs));
   }
-  if (prompt.empty()) return InvalidArgument("the prompt is empty: the model needs at least one token");
+  if (prompt.empty())
+    return InvalidArgument("the prompt is empty: the model needs at least one token");
   MOIETY_ASSIGN_OR_RETURN(const Tokenizer* const tokenizer, engine.tokenizer());
 
   Sampler sampler(options.sampling);
@@ -70,7 +75,8 @@ Result<GenerationResult> Generate(Engine& engine, Sequence& sequence, std::span<
   TokenEvent event;
   const Engine::OnLogits choose = [&](int64_t, const Matrix& logits) -> Status {
     const std::span<const float> row(logits.data, static_cast<size_t>(logits.cols));
-    MOIETY_ASSIGN_OR_RETURN(Logprobs logprobs, ComputeLogprobs(engine.context().kernels, row, options.top_logprobs));
+    MOIETY_ASSIGN_OR_RETURN(Logprobs logprobs,
+                            ComputeLogprobs(engine.context().kernels, row, options.top_logprobs));
     MOIETY_ASSIGN_OR_RETURN(event.id, sampler.Sample(row));
     event.logprob = static_cast<float>(row[static_cast<size_t>(event.id)] - logprobs.log_sum);
     event.top = std::move(logprobs.top);
@@ -101,13 +107,15 @@ Result<GenerationResult> Generate(Engine& engine, Sequence& sequence, std::span<
       break;
     }
     if (last) {
-      result.finish_reason = ended            ? FinishReason::kEndOfText
+      result.finish_reason = ended           ? FinishReason::kEndOfText
                              : stops.found() ? FinishReason::kStopString
-                             : result.num_generated_tokens == max_tokens ? FinishReason::kMaxTokens
-                                                                         : FinishReason::kContextFull;
+                             : result.num_generated_tokens == max_tokens
+                                 ? FinishReason::kMaxTokens
+                                 : FinishReason::kContextFull;
       break;
     }
-    MOIETY_RETURN_IF_ERROR(engine.Feed(sequence, {&event.id, 1}, LogitRows::kLast, choose, observer));
+    MOIETY_RETURN_IF_ERROR(
+        engine.Feed(sequence, {&event.id, 1}, LogitRows::kLast, choose, observer));
   }
   result.generation_seconds = SecondsSince(start);
   return result;

@@ -16,12 +16,12 @@ namespace moiety {
 // recommend (generation_config.json).
 SamplingOptions DefaultSampling(const GenerationConfig& config);
 
-// Continues `prompt` (ids, special tokens included, at least one) in `sequence`, which must be empty
-// or hold what went before. The text of all events joined is the continuation; an end-of-sequence
-// token has an event of its own with no text.
-Result<GenerationResult> Generate(Engine& engine, Sequence& sequence, std::span<const int32_t> prompt,
-                                  const GenerationOptions& options, const OnToken& on_token,
-                                  Observer* observer = nullptr);
+// Continues `prompt` (ids, special tokens included, at least one) in `sequence`, which must be
+// empty or hold what went before. The text of all events joined is the continuation; an
+// end-of-sequence token has an event of its own with no text.
+Result<GenerationResult> Generate(Engine& engine, Sequence& sequence,
+                                  std::span<const int32_t> prompt, const GenerationOptions& options,
+                                  const OnToken& on_token, Observer* observer = nullptr);
 
 }  // namespace moiety
 

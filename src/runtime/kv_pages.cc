@@ -20,7 +20,8 @@ Result<float*> KvPagePool::Take() {
                             budget_.Reserve(MemoryUse::kKvCache, page_bytes()));
     AlignedBytes memory = AllocateAligned(page_bytes());
     if (memory == nullptr) {
-      return ResourceExhausted(Format("out of memory: no {} for the KV cache", FormatBytes(page_bytes())));
+      return ResourceExhausted(
+          Format("out of memory: no {} for the KV cache", FormatBytes(page_bytes())));
     }
     free_.push_back(reinterpret_cast<float*>(memory.get()));
     slots_.push_back({std::move(memory), std::move(reservation)});

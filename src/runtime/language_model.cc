@@ -14,11 +14,13 @@ LanguageModel::LanguageModel(LanguageModel&&) noexcept = default;
 LanguageModel& LanguageModel::operator=(LanguageModel&&) noexcept = default;
 LanguageModel::~LanguageModel() = default;
 
-Result<LanguageModel> LanguageModel::Load(const std::filesystem::path& folder, const LoadOptions& options) {
+Result<LanguageModel> LanguageModel::Load(const std::filesystem::path& folder,
+                                          const LoadOptions& options) {
   EngineOptions engine_options;
   engine_options.num_threads = options.num_threads;
   engine_options.isa = options.isa;
-  if (options.memory_limit_bytes > 0) engine_options.memory_limit_bytes = options.memory_limit_bytes;
+  if (options.memory_limit_bytes > 0)
+    engine_options.memory_limit_bytes = options.memory_limit_bytes;
   engine_options.residency = options.copy_weights ? Residency::kResident : Residency::kMapped;
   MOIETY_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Engine::Open(folder, engine_options));
   return LanguageModel(std::move(engine));
@@ -43,7 +45,8 @@ GenerationOptions LanguageModel::DefaultOptions() const {
   return options;
 }
 
-Result<GenerationResult> LanguageModel::Generate(std::string_view prompt, const GenerationOptions& options,
+Result<GenerationResult> LanguageModel::Generate(std::string_view prompt,
+                                                 const GenerationOptions& options,
                                                  const OnToken& on_token) {
   MOIETY_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, Encode(prompt));
   Sequence sequence(engine_->pages());
@@ -59,8 +62,8 @@ Result<std::vector<float>> LanguageModel::Logits(std::span<const int32_t> ids,
     logits.insert(logits.end(), rows.data, rows.data + rows.size());
     return OkStatus();
   };
-  MOIETY_RETURN_IF_ERROR(
-      engine_->Feed(sequence, ids, LogitRows::kAll, collect, routing == nullptr ? nullptr : &recorder));
+  MOIETY_RETURN_IF_ERROR(engine_->Feed(sequence, ids, LogitRows::kAll, collect,
+                                       routing == nullptr ? nullptr : &recorder));
   if (routing != nullptr) *routing = recorder.Take();
   return logits;
 }

@@ -39,20 +39,24 @@ Status CheckSamplingOptions(const SamplingOptions& o, int64_t vocab_size) {
   MOIETY_RETURN_IF_ERROR(CheckRange("top_k", static_cast<double>(o.top_k), 0, INT32_MAX));
   MOIETY_RETURN_IF_ERROR(CheckRange("top_p", o.top_p, 0, 1));
   MOIETY_RETURN_IF_ERROR(CheckRange("min_p", o.min_p, 0, 1));
-  MOIETY_RETURN_IF_ERROR(CheckRange("penalty_last_n", static_cast<double>(o.penalty_last_n), -1, INT32_MAX));
+  MOIETY_RETURN_IF_ERROR(
+      CheckRange("penalty_last_n", static_cast<double>(o.penalty_last_n), -1, INT32_MAX));
   MOIETY_RETURN_IF_ERROR(CheckRange("repetition_penalty", o.repetition_penalty, 1e-3, kMax));
   MOIETY_RETURN_IF_ERROR(CheckRange("presence_penalty", o.presence_penalty, -kMax, kMax));
   MOIETY_RETURN_IF_ERROR(CheckRange("frequency_penalty", o.frequency_penalty, -kMax, kMax));
   for (const auto& [id, bias] : o.logit_bias) {
     if (id < 0 || id >= vocab_size) {
-      return InvalidArgument(Format("logit_bias names token {}, outside the vocabulary of {}", id, vocab_size));
+      return InvalidArgument(
+          Format("logit_bias names token {}, outside the vocabulary of {}", id, vocab_size));
     }
-    if (std::isnan(bias)) return InvalidArgument(Format("logit_bias of token {} is not a number", id));
+    if (std::isnan(bias))
+      return InvalidArgument(Format("logit_bias of token {} is not a number", id));
   }
   return OkStatus();
 }
 
-Result<Logprobs> ComputeLogprobs(const KernelTable& kernels, std::span<const float> logits, int64_t count) {
+Result<Logprobs> ComputeLogprobs(const KernelTable& kernels, std::span<const float> logits,
+                                 int64_t count) {
   MOIETY_RETURN_IF_ERROR(CheckFinite(logits));
   const float max = *std::max_element(logits.begin(), logits.end());
   const float sum = kernels.sum_exp(logits.data(), static_cast<int64_t>(logits.size()), max);
@@ -64,7 +68,8 @@ Result<Logprobs> ComputeLogprobs(const KernelTable& kernels, std::span<const flo
       float logit;
     };
     std::vector<Entry> entries;
-    for (size_t i = 0; i < logits.size(); ++i) entries.push_back({static_cast<int32_t>(i), logits[i]});
+    for (size_t i = 0; i < logits.size(); ++i)
+      entries.push_back({static_cast<int32_t>(i), logits[i]});
     const auto end = entries.begin() + std::min(count, static_cast<int64_t>(entries.size()));
     std::partial_sort(entries.begin(), end, entries.end(), kBetter);
     for (auto e = entries.begin(); e != end; ++e) {
@@ -76,9 +81,10 @@ Result<Logprobs> ComputeLogprobs(const KernelTable& kernels, std::span<const flo
 
 void Sampler::Penalize(std::vector<Candidate>& candidates) const {
   std::unordered_map<int32_t, int64_t> counts;
-  const size_t last_n = options_.penalty_last_n < 0
-                            ? history_.size()
-                            : std::min(history_.size(), static_cast<size_t>(options_.penalty_last_n));
+  const size_t last_n =
+      options_.penalty_last_n < 0
+          ? history_.size()
+          : std::min(history_.size(), static_cast<size_t>(options_.penalty_last_n));
   for (size_t i = history_.size() - last_n; i < history_.size(); ++i) ++counts[history_[i]];
   for (const auto& [id, count] : counts) {
     if (static_cast<size_t>(id) >= candidates.size()) continue;
@@ -86,7 +92,8 @@ void Sampler::Penalize(std::vector<Candidate>& candidates) const {
     logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
     logit -= options_.presence_penalty + static_cast<double>(count) * options_.frequency_penalty;
   }
-  for (const auto& [id, bias] : options_.logit_bias) candidates[static_cast<size_t>(id)].logit += bias;
+  for (const auto& [id, bias] : options_.logit_bias)
+    candidates[static_cast<size_t>(id)].logit += bias;
 }
 
 void Sampler::Truncate(std::vector<Candidate>& candidates) const {

@@ -22,7 +22,8 @@ struct Logprobs {
   double log_sum = 0;  // log Σ exp(logit)
   std::vector<TokenLogprob> top;
 };
-Result<Logprobs> ComputeLogprobs(const KernelTable& kernels, std::span<const float> logits, int64_t count);
+Result<Logprobs> ComputeLogprobs(const KernelTable& kernels, std::span<const float> logits,
+                                 int64_t count);
 
 // Chooses tokens for one sequence. The n-th choice depends on the seed, n and the logits alone.
 class Sampler {
@@ -31,9 +32,12 @@ class Sampler {
   explicit Sampler(SamplingOptions options) : options_(std::move(options)) {}
 
   // Tells the sampler about tokens it did not choose (the prompt), for the penalties.
-  void Accept(std::span<const int32_t> ids) { history_.insert(history_.end(), ids.begin(), ids.end()); }
+  void Accept(std::span<const int32_t> ids) {
+    history_.insert(history_.end(), ids.begin(), ids.end());
+  }
 
-  // Chooses and accepts. Fails with kInvalidData if no logit is finite or one is NaN (a broken model).
+  // Chooses and accepts. Fails with kInvalidData if no logit is finite or one is NaN (a broken
+  // model).
   Result<int32_t> Sample(std::span<const float> logits);
 
  private:

@@ -21,7 +21,8 @@ std::string StopStrings::Next(std::string_view text) {
   size_t hold = 0;
   for (const std::string& stop : stops_) {
     for (size_t n = std::min(held_.size(), stop.size() - 1); n > hold; --n) {
-      if (std::string_view(held_).substr(held_.size() - n) == std::string_view(stop).substr(0, n)) hold = n;
+      if (std::string_view(held_).substr(held_.size() - n) == std::string_view(stop).substr(0, n))
+        hold = n;
     }
   }
   const std::string out = held_.substr(0, held_.size() - hold);

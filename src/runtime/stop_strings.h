@@ -14,8 +14,8 @@ class StopStrings {
   // Empty strings are ignored.
   explicit StopStrings(std::vector<std::string> stops);
 
-  // The text that is final now. Once a stop string was found, found() is true, the text returned ends
-  // before it, and nothing more may be fed.
+  // The text that is final now. Once a stop string was found, found() is true, the text returned
+  // ends before it, and nothing more may be fed.
   std::string Next(std::string_view text);
   // What was held back, when the text ends without a stop string.
   std::string Finish();

@@ -41,7 +41,8 @@ Result<WeightRef> WeightStore::Declare(const WeightGroup& group, const std::stri
                                        const Shape& shape) {
   const auto it = table_.tensors.find(name);
   if (it == table_.tensors.end()) {
-    return NotFound(Format("{}: tensor {} is missing: the config needs it with shape {}", where_, name, ShapeString(shape)));
+    return NotFound(Format("{}: tensor {} is missing: the config needs it with shape {}", where_,
+                           name, ShapeString(shape)));
   }
   const TensorInfo& info = it->second;
   const std::string file = table_.files[static_cast<size_t>(info.file)]->path().string();
@@ -50,7 +51,8 @@ Result<WeightRef> WeightStore::Declare(const WeightGroup& group, const std::stri
                               ShapeString(shape), ShapeString(info.shape)));
   }
   if (!WeightTypeOf(info.dtype).has_value()) {
-    return Unsupported(Format("{}: tensor {}: expected F32, F16 or BF16, found {}", file, name, DTypeName(info.dtype)));
+    return Unsupported(Format("{}: tensor {}: expected F32, F16 or BF16, found {}", file, name,
+                              DTypeName(info.dtype)));
   }
   weights_.push_back({name, group, info.dtype, shape, nullptr});
   if (by_name_.emplace(name, &weights_.back()).second) declared_bytes_ += info.size_bytes;
@@ -60,14 +62,17 @@ Result<WeightRef> WeightStore::Declare(const WeightGroup& group, const std::stri
 Status WeightStore::Load() {
   // A tensor may lie at any byte of its file; kernels read whole elements.
   const auto misaligned = [&](const Weight& w) {
-    const auto address = reinterpret_cast<uintptr_t>(FileBytes(table_.tensors.find(w.name)->second));
+    const auto address =
+        reinterpret_cast<uintptr_t>(FileBytes(table_.tensors.find(w.name)->second));
     return address % DTypeBytes(w.dtype) != 0;
   };
   size_t own_bytes = 0;
-  for (const auto& [name, weight] : by_name_) own_bytes += OwnBytes(*weight, residency_, misaligned(*weight));
+  for (const auto& [name, weight] : by_name_)
+    own_bytes += OwnBytes(*weight, residency_, misaligned(*weight));
   // Mapped weights count too: they fill memory as they are used.
   const uint64_t mapped_bytes = residency_ == Residency::kMapped ? declared_bytes_ : 0;
-  MOIETY_ASSIGN_OR_RETURN(reservation_, budget_.Reserve(MemoryUse::kWeights, own_bytes + mapped_bytes));
+  MOIETY_ASSIGN_OR_RETURN(reservation_,
+                          budget_.Reserve(MemoryUse::kWeights, own_bytes + mapped_bytes));
   if (own_bytes > 0) {
     memory_ = AllocateAligned(own_bytes);
     if (memory_ == nullptr) {

@@ -27,7 +27,10 @@ class WeightStore {
  public:
   // `table` and its files stay alive with the store; `where` (the model's path) starts messages.
   WeightStore(TensorTable table, std::string where, Residency residency, MemoryBudget& budget)
-      : table_(std::move(table)), where_(std::move(where)), residency_(residency), budget_(budget) {}
+      : table_(std::move(table)),
+        where_(std::move(where)),
+        residency_(residency),
+        budget_(budget) {}
   WeightStore(const WeightStore&) = delete;
   WeightStore& operator=(const WeightStore&) = delete;
 

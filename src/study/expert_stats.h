@@ -19,7 +19,9 @@ class ExpertStats : public Observer {
     std::vector<int64_t> load;  // choices per expert
     int64_t total = 0;
     double share(int64_t expert) const {
-      return total == 0 ? 0 : static_cast<double>(load[static_cast<size_t>(expert)]) / static_cast<double>(total);
+      return total == 0 ? 0
+                        : static_cast<double>(load[static_cast<size_t>(expert)]) /
+                              static_cast<double>(total);
     }
     // Coefficient of variation of the load: 0 when all experts have the same (Shazeer et al. 2017).
     double load_cv() const;

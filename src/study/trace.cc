@@ -18,8 +18,9 @@ Result<std::unique_ptr<TraceWriter>> TraceWriter::Create(const std::filesystem::
     return IoError(Format("{}: cannot write the trace: {}", path.string(), std::strerror(errno)));
   }
   std::unique_ptr<TraceWriter> writer(new TraceWriter(path, file));
-  writer->Write(Format(R"({{"format":"moiety-trace","version":1,"model":"{}","num_layers":{},"num_experts":{},"top_k":{}}})",
-                       info.architecture, info.num_layers, info.num_experts, info.top_k));
+  writer->Write(Format(
+      R"({{"format":"moiety-trace","version":1,"model":"{}","num_layers":{},"num_experts":{},"top_k":{}}})",
+      info.architecture, info.num_layers, info.num_experts, info.top_k));
   return writer;
 }
 
@@ -29,7 +30,8 @@ TraceWriter::~TraceWriter() {
 
 void TraceWriter::Write(const std::string& line) {
   if (error_ != 0) return;
-  if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() || std::fputc('\n', file_) == EOF) {
+  if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() ||
+      std::fputc('\n', file_) == EOF) {
     error_ = errno;
   }
 }
@@ -39,8 +41,8 @@ void TraceWriter::OnStep(const Batch& batch) {
   std::string line = Format(R"({{"step":{},"rows":[)", step_);
   for (const Segment& segment : batch.segments) {
     for (int64_t i = 0; i < segment.count; ++i) {
-      line += Format("{}[{},{},{}]", segment.begin + i == 0 ? "" : ",", segment.sequence, segment.position + i,
-                     batch.ids[static_cast<size_t>(segment.begin + i)]);
+      line += Format("{}[{},{},{}]", segment.begin + i == 0 ? "" : ",", segment.sequence,
+                     segment.position + i, batch.ids[static_cast<size_t>(segment.begin + i)]);
     }
   }
   Write(line + "]}");
@@ -53,14 +55,16 @@ void TraceWriter::OnRoute(int64_t layer, const RouterOutput& routed) {
   for (int64_t token = 0; token < routed.num_tokens; ++token) {
     experts += token == 0 ? "[" : ",[";
     weights += token == 0 ? "[" : ",[";
-    for (bool first = true; i < routed.routed.size() && routed.routed[i].token == token; ++i, first = false) {
+    for (bool first = true; i < routed.routed.size() && routed.routed[i].token == token;
+         ++i, first = false) {
       experts += Format("{}{}", first ? "" : ",", routed.routed[i].expert);
       weights += Format("{}{:.9g}", first ? "" : ",", routed.routed[i].weight);
     }
     experts += "]";
     weights += "]";
   }
-  Write(Format(R"({{"step":{},"layer":{},"experts":[{}],"weights":[{}]}})", step_, layer, experts, weights));
+  Write(Format(R"({{"step":{},"layer":{},"experts":[{}],"weights":[{}]}})", step_, layer, experts,
+               weights));
 }
 
 Status TraceWriter::Close() {

@@ -1,12 +1,13 @@
-// The trace format: router outputs as JSON Lines, for reports, cache studies and importance matrices.
+// The trace format: router outputs as JSON Lines, for reports, cache studies and importance
+// matrices.
 //
 //   {"format":"moiety-trace","version":1,"model":"mixtral","num_layers":4,"num_experts":8,"top_k":2}
 //   {"step":0,"rows":[[SEQUENCE,POSITION,TOKEN_ID],…]}
 //   {"step":0,"layer":0,"experts":[[…],…],"weights":[[…],…]}
 //
-// One "rows" line per forward step, then one line per MoE layer; experts and weights have an entry per
-// row, in selection order (none for a dropped token). Weights are written so that they read back to
-// the same f32.
+// One "rows" line per forward step, then one line per MoE layer; experts and weights have an entry
+// per row, in selection order (none for a dropped token). Weights are written so that they read
+// back to the same f32.
 #ifndef MOIETY_STUDY_TRACE_H_
 #define MOIETY_STUDY_TRACE_H_
 
@@ -22,7 +23,8 @@ namespace moiety {
 
 class TraceWriter : public Observer {
  public:
-  static Result<std::unique_ptr<TraceWriter>> Create(const std::filesystem::path& path, const ModelInfo& info);
+  static Result<std::unique_ptr<TraceWriter>> Create(const std::filesystem::path& path,
+                                                     const ModelInfo& info);
   ~TraceWriter() override;
 
   void OnStep(const Batch& batch) override;

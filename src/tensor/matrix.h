@@ -6,8 +6,8 @@
 
 namespace moiety {
 
-// A view of f32 values [rows, cols], row-major, rows contiguous. Does not own; memory belongs to the
-// arena of the step.
+// A view of f32 values [rows, cols], row-major, rows contiguous. Does not own; memory belongs to
+// the arena of the step.
 struct Matrix {
   float* data = nullptr;
   int64_t rows = 0;

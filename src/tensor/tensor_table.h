@@ -19,9 +19,10 @@ class MappedFile;  // io/mapped_file.h
 struct TensorInfo {
   DType dtype = DType::kF32;
   Shape shape;
-  int32_t file = 0;          // index into TensorTable::files
-  uint64_t offset = 0;       // bytes from the start of that file
-  uint64_t size_bytes = 0;   // product of shape × bytes of dtype; inside the file (checked by the reader)
+  int32_t file = 0;     // index into TensorTable::files
+  uint64_t offset = 0;  // bytes from the start of that file
+  uint64_t size_bytes =
+      0;  // product of shape × bytes of dtype; inside the file (checked by the reader)
 };
 
 struct TensorTable {

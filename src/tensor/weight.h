@@ -13,7 +13,15 @@ namespace moiety {
 
 // Weights that are needed together and so move together: one expert is a group, so is a layer's
 // attention. The store (store/) keeps, fetches and evicts whole groups.
-enum class WeightKind : uint8_t { kEmbedding, kAttention, kFeedForward, kRouter, kExpert, kNorm, kHead };
+enum class WeightKind : uint8_t {
+  kEmbedding,
+  kAttention,
+  kFeedForward,
+  kRouter,
+  kExpert,
+  kNorm,
+  kHead
+};
 
 struct WeightGroup {
   WeightKind kind = WeightKind::kEmbedding;

@@ -16,8 +16,9 @@ struct BF16 {
 };
 
 inline __mmask16 FirstLanes(int64_t n) {
-  return n >= 16 ? static_cast<__mmask16>(0xFFFF)
-                 : n <= 0 ? static_cast<__mmask16>(0) : static_cast<__mmask16>((1U << n) - 1);
+  return n >= 16  ? static_cast<__mmask16>(0xFFFF)
+         : n <= 0 ? static_cast<__mmask16>(0)
+                  : static_cast<__mmask16>((1U << n) - 1);
 }
 
 struct Vec {
@@ -29,9 +30,15 @@ struct Vec {
   static Vec Set(float x) { return {_mm512_set1_ps(x)}; }
   static Vec Zero() { return {_mm512_setzero_ps()}; }
   static Vec Load(const float* p) { return {_mm512_loadu_ps(p)}; }
-  static Vec Load(const F16* p) { return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))}; }
-  static Vec Load(const BF16* p) { return Widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
-  static Vec LoadPartial(const float* p, int64_t n) { return {_mm512_maskz_loadu_ps(FirstLanes(n), p)}; }
+  static Vec Load(const F16* p) {
+    return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
+  static Vec Load(const BF16* p) {
+    return Widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static Vec LoadPartial(const float* p, int64_t n) {
+    return {_mm512_maskz_loadu_ps(FirstLanes(n), p)};
+  }
   static Vec LoadPartial(const F16* p, int64_t n) {
     return {_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(FirstLanes(n), p))};
   }
@@ -70,8 +77,10 @@ inline Vec ScaleByPow2(Vec v, Vec n) {
   const __m512i half = _mm512_srai_epi32(whole, 1);
   const __m512i bias = _mm512_set1_epi32(127);
   const __m512i first = _mm512_slli_epi32(_mm512_add_epi32(half, bias), 23);
-  const __m512i second = _mm512_slli_epi32(_mm512_add_epi32(_mm512_sub_epi32(whole, half), bias), 23);
-  return {_mm512_mul_ps(_mm512_mul_ps(v.v, _mm512_castsi512_ps(first)), _mm512_castsi512_ps(second))};
+  const __m512i second =
+      _mm512_slli_epi32(_mm512_add_epi32(_mm512_sub_epi32(whole, half), bias), 23);
+  return {
+      _mm512_mul_ps(_mm512_mul_ps(v.v, _mm512_castsi512_ps(first)), _mm512_castsi512_ps(second))};
 }
 
 inline float SumTree(Vec v) {

@@ -216,8 +216,8 @@ void AttendTile(const AttentionTile& t, AttentionState& state) {
 }  // namespace moiety
 
 // The table of this instruction set, from the functions above.
-#define MOIETY_GENERIC_KERNEL_TABLE(name)                                                         \
-  {                                                                                               \
-    name, {Matmul<float>, Matmul<F16>, Matmul<BF16>}, RmsNorm, SiluMul, Add, Axpy,   \
-        SumExp, Softmax, Rope, AttendTile                                                                 \
+#define MOIETY_GENERIC_KERNEL_TABLE(name)                                                  \
+  {                                                                                        \
+    name, {Matmul<float>, Matmul<F16>, Matmul<BF16>}, RmsNorm, SiluMul, Add, Axpy, SumExp, \
+        Softmax, Rope, AttendTile                                                          \
   }

@@ -34,7 +34,8 @@ struct Vec {
   }
   static Vec Load(const F16* p) {
     return Make([&](int i) {
-      return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(reinterpret_cast<const uint16_t*>(p + 4 * i))));
+      return vcvt_f32_f16(
+          vreinterpret_f16_u16(vld1_u16(reinterpret_cast<const uint16_t*>(p + 4 * i))));
     });
   }
   static Vec Load(const BF16* p) {
@@ -99,7 +100,8 @@ inline Vec ScaleByPow2(Vec v, Vec n) {
     const int32x4_t bias = vdupq_n_s32(127);
     const int32x4_t first = vshlq_n_s32(vaddq_s32(half, bias), 23);
     const int32x4_t second = vshlq_n_s32(vaddq_s32(vsubq_s32(whole, half), bias), 23);
-    return vmulq_f32(vmulq_f32(v.q[i], vreinterpretq_f32_s32(first)), vreinterpretq_f32_s32(second));
+    return vmulq_f32(vmulq_f32(v.q[i], vreinterpretq_f32_s32(first)),
+                     vreinterpretq_f32_s32(second));
   });
 }
 

@@ -144,11 +144,11 @@ void AttendTile(const AttentionTile& t, AttentionState& state) {
 
 extern const KernelTable kRefKernels;
 const KernelTable kRefKernels = {
-    "ref",    {Matmul<float>, Matmul<F16>, Matmul<BF16>},
-    RmsNorm,  SiluMul,
-    Add,      Axpy,
-    SumExp,   Softmax,  Rope,
-    AttendTile,
+    "ref",   {Matmul<float>, Matmul<F16>, Matmul<BF16>},
+    RmsNorm, SiluMul,
+    Add,     Axpy,
+    SumExp,  Softmax,
+    Rope,    AttendTile,
 };
 
 }  // namespace moiety
