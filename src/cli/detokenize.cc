@@ -60,8 +60,10 @@ Action AddDetokenize(CLI::App& app) {
                  "  moiety detokenize models/starter 825 1199 793\n"
                  "  echo \"[1, 825, 1199]\" | moiety detokenize models/starter --special");
   auto flags = std::make_shared<Flags>();
-  command->add_option("MODEL", flags->model, "Model folder with a tokenizer.json")->required();
-  command->add_option("ID", flags->ids, "Token ids (default: standard input)");
+  command->add_option("MODEL", flags->model, "Model folder with a tokenizer.json")
+      ->required()
+      ->type_name("");
+  command->add_option("ID", flags->ids, "Token ids (default: standard input)")->type_name("");
   command->add_flag("--special", flags->keep_special, "Show special tokens too");
   return [command, flags] { return Detokenize(*command, *flags); };
 }

@@ -150,7 +150,7 @@ Action AddInspect(CLI::App& app) {
                                  "  moiety inspect path/to/model --tensors\n"
                                  "  moiety inspect path/to/model --json");
   auto flags = std::make_shared<Flags>();
-  command->add_option("MODEL", flags->model, "Hugging Face folder")->required();
+  command->add_option("MODEL", flags->model, "Hugging Face folder")->required()->type_name("");
   command->add_flag("--tensors", flags->tensors, "List every tensor");
   command->add_flag("--json", flags->json, "Print one JSON object");
   return [flags] { return Inspect(*flags); };

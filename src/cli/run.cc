@@ -161,8 +161,7 @@ Status Run(const CLI::App& command, Flags& flags) {
   MOIETY_RETURN_IF_ERROR(ReadLogitBias(flags.logit_bias, sampling));
   options.sampling = sampling;
   if (showcase && command.count("--predict") == 0) options.max_tokens = kShowcaseTokens;
-  // Lines of the showcase end like sentences do.
-  if (showcase) options.stop.emplace_back("\n\n");
+  if (showcase) options.stop.emplace_back("\n");  // a line each
 
   const ModelInfo& info = engine->model().info();
   const bool experts = (flags.experts || showcase) && info.num_experts > 0;
@@ -267,7 +266,8 @@ Action AddRun(CLI::App& app) {
   Flags& f = *flags;
   f.generation.max_tokens = kDefaultTokens;
   SamplingOptions& s = f.generation.sampling;
-  command->add_option("MODEL", f.model, "Hugging Face folder (default: the bundled model)");
+  command->add_option("MODEL", f.model, "Hugging Face folder (default: the bundled model)")
+      ->type_name("");
   CLI::Option* prompt =
       command->add_option("-p,--prompt", f.prompt, "Text to continue (default: standard input)");
   command->add_option("-f,--file", f.file, "File with the text to continue")->excludes(prompt);

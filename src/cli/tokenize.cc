@@ -39,9 +39,11 @@ Action AddTokenize(CLI::App& app) {
                                  "  moiety tokenize models/starter \"Il était une fois\"\n"
                                  "  moiety tokenize models/starter --stdin --json < book.txt");
   auto flags = std::make_shared<Flags>();
-  command->add_option("MODEL", flags->model, "Model folder with a tokenizer.json")->required();
+  command->add_option("MODEL", flags->model, "Model folder with a tokenizer.json")
+      ->required()
+      ->type_name("");
   CLI::Option* text =
-      command->add_option("TEXT", flags->text, "The text (default: standard input)");
+      command->add_option("TEXT", flags->text, "The text (default: standard input)")->type_name("");
   command->add_flag("--stdin", flags->from_stdin, "Read standard input, every byte of it")
       ->excludes(text);
   command->add_flag("--no-special", flags->no_special, "Do not add special tokens (such as <s>)");

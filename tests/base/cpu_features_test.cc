@@ -41,7 +41,8 @@ TEST(CpuFeatures, AgreesWithTheKernel) {
   const std::set<std::string> flags = KernelFlags();
   if (flags.empty()) GTEST_SKIP() << "the system reports no flags";
   const auto has = [&](std::initializer_list<const char*> names) {
-    return std::all_of(names.begin(), names.end(), [&](const char* n) { return flags.contains(n); });
+    return std::all_of(names.begin(), names.end(),
+                       [&](const char* n) { return flags.contains(n); });
   };
   const bool avx2 = has({"avx2", "fma", "f16c"});
   EXPECT_EQ(DetectedCpuFeatures().avx2, avx2);

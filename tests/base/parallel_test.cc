@@ -28,17 +28,16 @@ TEST(ThreadPool, RunsEveryTaskExactlyOnce) {
   }
 }
 
-// Loops of changing length right after another, each checked: a thread that comes late from one loop
-// meets the next at every moment of its start.
+// Loops of changing length right after another, each checked: a thread that comes late from one
+// loop meets the next at every moment of its start.
 TEST(ThreadPool, ManyTinyLoopsInARow) {
   for (const int threads : {2, 4, 8}) {
     ThreadPool pool(threads);
     std::vector<int64_t> last(64, -1);
     for (int64_t loop = 0; loop < 100000 / threads; ++loop) {
       const auto tasks = static_cast<size_t>(1 + loop * 7 % 64);
-      pool.ParallelFor(static_cast<int64_t>(tasks), [&](int64_t i) {
-        last[static_cast<size_t>(i)] += loop + 1;
-      });
+      pool.ParallelFor(static_cast<int64_t>(tasks),
+                       [&](int64_t i) { last[static_cast<size_t>(i)] += loop + 1; });
       for (size_t i = 0; i < tasks; ++i) {
         ASSERT_EQ(last[i], loop) << "task " << i << " of loop " << loop << ", threads " << threads;
         last[i] = -1;
@@ -47,8 +46,8 @@ TEST(ThreadPool, ManyTinyLoopsInARow) {
   }
 }
 
-// Every loop has its own function object in the same place of the stack: one run with the context of
-// another loop writes to the wrong vector.
+// Every loop has its own function object in the same place of the stack: one run with the context
+// of another loop writes to the wrong vector.
 TEST(ThreadPool, LoopsDoNotMixTheirFunctions) {
   ThreadPool pool(4);
   std::vector<int> a(64);

@@ -22,10 +22,10 @@ TEST(Philox, GivesThePublishedAnswers) {
 
 TEST(UniformDouble, DependsOnEveryArgument) {
   constexpr uint64_t kHigh = uint64_t{1} << 32;  // both halves of each count
-  const std::set<double> values = {
-      UniformDouble(0, 0, 0), UniformDouble(1, 0, 0),     UniformDouble(0, 1, 0),
-      UniformDouble(0, 0, 1), UniformDouble(kHigh, 0, 0), UniformDouble(0, kHigh, 0),
-      UniformDouble(0, 0, kHigh)};
+  const std::set<double> values = {UniformDouble(0, 0, 0),     UniformDouble(1, 0, 0),
+                                   UniformDouble(0, 1, 0),     UniformDouble(0, 0, 1),
+                                   UniformDouble(kHigh, 0, 0), UniformDouble(0, kHigh, 0),
+                                   UniformDouble(0, 0, kHigh)};
   EXPECT_EQ(values.size(), 7U);
   EXPECT_EQ(UniformDouble(3, 4, 5), UniformDouble(3, 4, 5));
 }

@@ -24,7 +24,8 @@ inline testing::AssertionResult SameBits(std::span<const float> a, std::span<con
   }
   for (size_t i = 0; i < a.size(); ++i) {
     if (Bits(a[i]) == Bits(b[i]) || (std::isnan(a[i]) && std::isnan(b[i]))) continue;
-    return testing::AssertionFailure() << std::hexfloat << "at " << i << ": " << a[i] << " and " << b[i];
+    return testing::AssertionFailure()
+           << std::hexfloat << "at " << i << ": " << a[i] << " and " << b[i];
   }
   return testing::AssertionSuccess();
 }

@@ -24,7 +24,7 @@ inline std::vector<float> RandomValues(int64_t count, uint64_t seed, double scal
 // whose products still fit f32.
 inline std::vector<float> AwkwardValues(int64_t count, uint64_t seed, double scale = 1) {
   constexpr float kTiny = std::numeric_limits<float>::denorm_min();
-  constexpr std::array kAwkward = {0.0F,    -0.0F,  kTiny,    -3 * kTiny, 1e-39F, -1e-38F,
+  constexpr std::array kAwkward = {0.0F,   -0.0F,   kTiny,   -3 * kTiny, 1e-39F, -1e-38F,
                                    1e-20F, -1e-20F, 3.1e12F, -2.7e12F,   1.0F,   -65504.0F};
   std::vector<float> values = RandomValues(count, seed, scale);
   for (size_t i = 0; i < values.size(); ++i) {
