@@ -1,6 +1,8 @@
 // moiety detokenize: token ids to text.
-#include <cstdlib>
+#include <charconv>
 #include <memory>
+#include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "base/format.h"
@@ -16,23 +18,25 @@ struct Flags {
   bool keep_special = false;
 };
 
-Result<std::vector<int32_t>> ParseIds(const std::string& text) {
+Result<std::vector<int32_t>> ParseIds(std::string_view text) {
   // Numbers apart from each other by anything a list may have: blanks, commas, brackets.
   std::vector<int32_t> ids;
-  const char* next = text.c_str();
-  while (*next != '\0') {
+  const char* next = text.data();
+  const char* const end = text.data() + text.size();
+  while (next != end) {
     if (std::string_view(" \t\r\n,[]").find(*next) != std::string_view::npos) {
       ++next;
       continue;
     }
-    char* end = nullptr;
-    const long long id = std::strtoll(next, &end, 10);
-    if (end == next || id < 0 || id > INT32_MAX) {
+    int32_t id = 0;
+    const std::from_chars_result number = std::from_chars(next, end, id);
+    if (number.ec != std::errc() || id < 0) {
+      constexpr size_t kShown = 20;
       return InvalidArgument(Format("standard input: expected token ids, found \"{}\"",
-                                    std::string(next).substr(0, 20)));
+                                    std::string_view(next, end).substr(0, kShown)));
     }
-    ids.push_back(static_cast<int32_t>(id));
-    next = end;
+    ids.push_back(id);
+    next = number.ptr;
   }
   return ids;
 }

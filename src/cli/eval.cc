@@ -6,10 +6,10 @@
 #include "base/format.h"
 #include "cli/command.h"
 #include "cli/expert_table.h"
+#include "cli/route_watch.h"
 #include "cli/terminal.h"
 #include "io/mapped_file.h"
 #include "study/perplexity.h"
-#include "study/trace.h"
 
 namespace moiety::cli {
 namespace {
@@ -25,34 +25,16 @@ struct Flags {
   EngineFlags engine;
 };
 
-// Both of what a run may be observed for.
-class EvalObserver : public Observer {
- public:
-  EvalObserver(ExpertStats* stats, TraceWriter* trace) : stats_(stats), trace_(trace) {}
-  void OnStep(const Batch& batch) override {
-    if (trace_ != nullptr) trace_->OnStep(batch);
-  }
-  void OnRoute(int64_t layer, const RouterOutput& routed) override {
-    stats_->OnRoute(layer, routed);
-    if (trace_ != nullptr) trace_->OnRoute(layer, routed);
-  }
-
- private:
-  ExpertStats* stats_;
-  TraceWriter* trace_;
-};
-
 struct FileResult {
   std::string file;
   int64_t num_ids = 0;
   PerplexityResult perplexity;
   double bits_per_byte = 0;
   double seconds = 0;
-  ExpertStats experts;
 };
 
 Result<FileResult> EvalFile(Engine& engine, const std::string& file, const Flags& flags,
-                            TraceWriter* trace) {
+                            RouteWatch& watch) {
   MOIETY_ASSIGN_OR_RETURN(const Tokenizer* const tokenizer, engine.tokenizer());
   MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, kMaxTextBytes));
   const std::vector<int32_t> ids = tokenizer->Encode(text);
@@ -62,19 +44,18 @@ Result<FileResult> EvalFile(Engine& engine, const std::string& file, const Flags
 
   // Bytes of the text that the predicted ids stand for.
   std::vector<int32_t> predicted;
-  EvalObserver observer(&result.experts, trace);
+  watch.ResetStats();
   ProgressBar bar(std::filesystem::path(file).filename().string(), result.num_ids, "tokens");
   const auto start = std::chrono::steady_clock::now();
-  MOIETY_ASSIGN_OR_RETURN(
-      result.perplexity,
-      ComputePerplexity(
-          engine, ids, flags.perplexity, flags.experts || trace != nullptr ? &observer : nullptr,
-          [&](int64_t position, double) {
-            predicted.push_back(ids[static_cast<size_t>(position)]);
-          },
-          [&](int64_t done, const PerplexityResult& so_far) {
-            bar.Update(done, Format("perplexity {:.4f}", so_far.perplexity()));
-          }));
+  MOIETY_ASSIGN_OR_RETURN(result.perplexity,
+                          ComputePerplexity(
+                              engine, ids, flags.perplexity, watch.observer(),
+                              [&](int64_t position, double) {
+                                predicted.push_back(ids[static_cast<size_t>(position)]);
+                              },
+                              [&](int64_t done, const PerplexityResult& so_far) {
+                                bar.Update(done, Format("perplexity {:.4f}", so_far.perplexity()));
+                              }));
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const size_t bytes = tokenizer->Decode(predicted).size();
   if (bytes > 0)
@@ -85,14 +66,8 @@ Result<FileResult> EvalFile(Engine& engine, const std::string& file, const Flags
 Status Eval(Flags& flags) {
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
                           OpenEngine(flags.model, flags.engine));
-  if (flags.experts && engine->model().info().num_experts == 0) {
-    return InvalidArgument(Format("--experts: {} is a dense {} model", flags.model,
-                                  engine->model().info().architecture));
-  }
-  std::unique_ptr<TraceWriter> trace;
-  if (!flags.trace.empty()) {
-    MOIETY_ASSIGN_OR_RETURN(trace, TraceWriter::Create(flags.trace, engine->model().info()));
-  }
+  MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<RouteWatch> watch,
+                          RouteWatch::Create(*engine, flags.experts, flags.trace));
   if (!flags.json) {
     MOIETY_RETURN_IF_ERROR(
         Print(Format("{:<24} {:>9} {:>9} {:>11} {:>9} {:>10} {:>9}\n", "file", "tokens",
@@ -100,7 +75,7 @@ Status Eval(Flags& flags) {
   }
   nlohmann::json documents = nlohmann::json::array();
   for (const std::string& file : flags.files) {
-    MOIETY_ASSIGN_OR_RETURN(const FileResult r, EvalFile(*engine, file, flags, trace.get()));
+    MOIETY_ASSIGN_OR_RETURN(const FileResult r, EvalFile(*engine, file, flags, *watch));
     const double rate = static_cast<double>(r.perplexity.num_predicted) / r.seconds;
     if (flags.json) {
       nlohmann::json document = {{"file", file},
@@ -114,7 +89,7 @@ Status Eval(Flags& flags) {
                                  {"bits_per_byte", r.bits_per_byte},
                                  {"seconds", r.seconds},
                                  {"tokens_per_s", rate}};
-      if (flags.experts) document["experts"] = ExpertJson(r.experts);
+      if (flags.experts) document["experts"] = ExpertJson(watch->stats());
       documents.push_back(std::move(document));
       continue;
     }
@@ -122,9 +97,10 @@ Status Eval(Flags& flags) {
         "{:<24} {:>9} {:>9} {:>11.4f} {:>9.6f} {:>10.4f} {:>9.0f}\n",
         std::filesystem::path(file).filename().string(), r.num_ids, r.perplexity.num_predicted,
         r.perplexity.perplexity(), r.perplexity.nll(), r.bits_per_byte, rate)));
-    if (flags.experts) MOIETY_RETURN_IF_ERROR(Print(ExpertTable(r.experts, ShowsColours(stdout))));
+    if (flags.experts)
+      MOIETY_RETURN_IF_ERROR(Print(ExpertTable(watch->stats(), ShowsColours(stdout))));
   }
-  if (trace != nullptr) MOIETY_RETURN_IF_ERROR(trace->Close());
+  MOIETY_RETURN_IF_ERROR(watch->Close());
   if (flags.json) return Print((documents.size() == 1 ? documents[0] : documents).dump(2) + "\n");
   return OkStatus();
 }

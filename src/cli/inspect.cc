@@ -5,6 +5,7 @@
 
 #include "base/format.h"
 #include "cli/command.h"
+#include "cli/terminal.h"
 #include "io/mapped_file.h"
 
 namespace moiety::cli {
@@ -123,7 +124,7 @@ std::string ToText(Engine& engine, bool tensors) {
   out += Format("\n{} tensors in {} file{}, all as the config needs them\n", table.tensors.size(),
                 table.files.size(), table.files.size() == 1 ? "" : "s");
   for (const std::string& name : engine.store().Unused())
-    out += Format("not used by the model: {}\n", name);
+    out += Format("not used by the model: {}\n", OneLine(name));
   if (tensors) {
     out += Format("\n{:<64} {:<5} {:>12}  {}\n", "tensor", "type", "bytes", "shape");
     for (const auto& [name, info] : table.tensors) {
@@ -139,7 +140,7 @@ std::string ToText(Engine& engine, bool tensors) {
 Status Inspect(Flags& flags) {
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
                           OpenEngine(flags.model, flags.engine));
-  return Print(flags.json ? ToJson(*engine).dump(2) + "\n" : ToText(*engine, flags.tensors));
+  return Print(flags.json ? JsonText(ToJson(*engine)) : ToText(*engine, flags.tensors));
 }
 
 }  // namespace

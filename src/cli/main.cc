@@ -1,11 +1,13 @@
 // moiety: run, serve, train and understand Mixture-of-Experts models.
 #include <csignal>
 #include <cstdio>
+#include <iostream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/terminal.h"
 
 namespace {
 
@@ -15,7 +17,7 @@ constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
 
 void PrintError(const std::string& message) {
-  std::fprintf(stderr, "moiety: %s\n", message.c_str());
+  std::fprintf(stderr, "moiety: %s\n", moiety::cli::OneLine(message).c_str());
 }
 
 int Main(int argc, char** argv) {
@@ -34,7 +36,10 @@ int Main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& request) {  // --help, --version
-    return app.exit(request);
+    app.exit(request);
+    if (std::cout.flush()) return 0;
+    PrintError("standard output: cannot write");
+    return kExitFailure;
   } catch (const CLI::ParseError& error) {
     const bool in_command = !app.get_subcommands().empty();
     PrintError(std::string(error.what()) + " (see moiety " +

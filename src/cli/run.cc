@@ -15,12 +15,10 @@
 #include "base/format.h"
 #include "cli/command.h"
 #include "cli/expert_table.h"
+#include "cli/route_watch.h"
 #include "cli/terminal.h"
 #include "io/mapped_file.h"
-#include "routing/router.h"
 #include "runtime/generate.h"
-#include "study/expert_stats.h"
-#include "study/trace.h"
 
 namespace moiety::cli {
 namespace {
@@ -44,6 +42,7 @@ volatile std::sig_atomic_t interrupted = 0;
 struct Flags {
   std::string model, prompt, file, trace;
   GenerationOptions generation;
+  SamplingOptions penalties;  // those that no model recommends
   std::vector<std::string> logit_bias;
   int64_t seed = -1;
   std::optional<double> temperature, top_p, min_p, repetition_penalty;
@@ -51,38 +50,6 @@ struct Flags {
   bool greedy = false, experts = false, json = false, no_special = false;
   int64_t experts_layer = -1;
   EngineFlags engine;
-};
-
-// What the observers of a run see, and which expert weighed most in the step before a token.
-class RunObserver : public Observer {
- public:
-  RunObserver(int64_t layer, std::unique_ptr<TraceWriter> trace)
-      : layer_(layer), trace_(std::move(trace)) {}
-
-  void OnStep(const Batch& batch) override {
-    if (trace_ != nullptr) trace_->OnStep(batch);
-  }
-  void OnRoute(int64_t layer, const RouterOutput& routed) override {
-    stats_.OnRoute(layer, routed);
-    if (trace_ != nullptr) trace_->OnRoute(layer, routed);
-    if (layer != layer_) return;
-    // The last row is the one that the next token is chosen from.
-    const RoutedToken* strongest = nullptr;
-    for (const RoutedToken& choice : routed.routed) {
-      if (choice.token != routed.num_tokens - 1) continue;
-      if (strongest == nullptr || choice.weight > strongest->weight) strongest = &choice;
-    }
-    strongest_ = strongest == nullptr ? -1 : strongest->expert;
-  }
-  int64_t strongest() const { return strongest_; }
-  const ExpertStats& stats() const { return stats_; }
-  Status Close() { return trace_ == nullptr ? OkStatus() : trace_->Close(); }
-
- private:
-  int64_t layer_;
-  int64_t strongest_ = -1;
-  ExpertStats stats_;
-  std::unique_ptr<TraceWriter> trace_;
 };
 
 Status ReadLogitBias(const std::vector<std::string>& texts, SamplingOptions& sampling) {
@@ -113,7 +80,7 @@ Result<std::vector<std::string>> Prompts(const CLI::App& command, const Flags& f
     MOIETY_ASSIGN_OR_RETURN(text, ReadStandardInput());
   }
   if (!text.empty()) return std::vector<std::string>{std::move(text)};
-  if (!flags.model.empty()) {
+  if (!flags.model.empty() || flags.json) {
     return InvalidArgument("no prompt: give one with -p TEXT, with -f FILE or on standard input");
   }
   *showcase = true;
@@ -134,6 +101,68 @@ json EventJson(const TokenEvent& event, const Tokenizer& tokenizer) {
   return token;
 }
 
+// What the flags say, over what the model's authors recommend, over moiety's defaults.
+Result<SamplingOptions> Sampling(const Flags& flags, const GenerationConfig& config) {
+  SamplingOptions s = DefaultSampling(config);
+  s.penalty_last_n = flags.penalties.penalty_last_n;
+  s.presence_penalty = flags.penalties.presence_penalty;
+  s.frequency_penalty = flags.penalties.frequency_penalty;
+  s.temperature = flags.greedy ? 0 : flags.temperature.value_or(s.temperature);
+  s.top_k = flags.top_k.value_or(s.top_k);
+  s.top_p = flags.top_p.value_or(s.top_p);
+  s.min_p = flags.min_p.value_or(s.min_p);
+  s.repetition_penalty = flags.repetition_penalty.value_or(s.repetition_penalty);
+  s.seed = flags.seed < 0 ? std::random_device{}() : static_cast<uint64_t>(flags.seed);
+  MOIETY_RETURN_IF_ERROR(ReadLogitBias(flags.logit_bias, s));
+  return s;
+}
+
+// The figures of a run over one or more texts.
+struct Totals {
+  GenerationResult sum;
+  int64_t num_texts = 0;
+  double load_seconds = 0;
+
+  void Add(const GenerationResult& r) {
+    ++num_texts;
+    sum.finish_reason = r.finish_reason;
+    sum.num_prompt_tokens += r.num_prompt_tokens;
+    sum.num_generated_tokens += r.num_generated_tokens;
+    sum.prompt_seconds += r.prompt_seconds;
+    sum.generation_seconds += r.generation_seconds;
+  }
+  double prompt_rate() const { return Rate(sum.num_prompt_tokens, sum.prompt_seconds); }
+  // The first token of each text was chosen within its prompt's time.
+  double generation_rate() const {
+    return Rate(std::max<int64_t>(0, sum.num_generated_tokens - num_texts), sum.generation_seconds);
+  }
+};
+
+json SummaryJson(const Totals& t) {
+  return {{"finish_reason", FinishReasonName(t.sum.finish_reason)},
+          {"load_seconds", t.load_seconds},
+          {"prompt",
+           {{"tokens", t.sum.num_prompt_tokens},
+            {"seconds", t.sum.prompt_seconds},
+            {"tokens_per_s", t.prompt_rate()}}},
+          {"generation",
+           {{"tokens", t.sum.num_generated_tokens},
+            {"seconds", t.sum.generation_seconds},
+            {"tokens_per_s", t.generation_rate()}}}};
+}
+
+std::string SummaryText(const Totals& t, Engine& engine, uint64_t seed) {
+  const bool full = t.sum.finish_reason == FinishReason::kContextFull;
+  return Format(
+      "\nprompt      {:>6} tokens  {:>8.1f} tokens/s\n"
+      "generation  {:>6} tokens  {:>8.1f} tokens/s\n"
+      "load        {:.3f} s, memory {}, {} threads, {} kernels, seed {}{}\n",
+      t.sum.num_prompt_tokens, t.prompt_rate(), t.sum.num_generated_tokens, t.generation_rate(),
+      t.load_seconds, FormatBytes(engine.context().budget.peak_bytes()),
+      engine.context().pool.num_threads(), engine.context().kernels.isa, seed,
+      full ? "; the context is full" : "");
+}
+
 Status Run(const CLI::App& command, Flags& flags) {
   bool showcase = false;
   MOIETY_ASSIGN_OR_RETURN(const std::vector<std::string> prompts,
@@ -142,112 +171,63 @@ Status Run(const CLI::App& command, Flags& flags) {
   if (flags.model.empty()) {
     MOIETY_ASSIGN_OR_RETURN(path, BundledModel());
   }
+  Totals totals;
   const Clock::time_point start = Clock::now();
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, OpenEngine(path, flags.engine));
   MOIETY_ASSIGN_OR_RETURN(const Tokenizer* const tokenizer, engine->tokenizer());
-  const double load_seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  totals.load_seconds = std::chrono::duration<double>(Clock::now() - start).count();
 
   GenerationOptions& options = flags.generation;
-  SamplingOptions sampling = DefaultSampling(engine->generation_config());
-  sampling.penalty_last_n = options.sampling.penalty_last_n;
-  sampling.presence_penalty = options.sampling.presence_penalty;
-  sampling.frequency_penalty = options.sampling.frequency_penalty;
-  sampling.temperature = flags.greedy ? 0 : flags.temperature.value_or(sampling.temperature);
-  sampling.top_k = flags.top_k.value_or(sampling.top_k);
-  sampling.top_p = flags.top_p.value_or(sampling.top_p);
-  sampling.min_p = flags.min_p.value_or(sampling.min_p);
-  sampling.repetition_penalty = flags.repetition_penalty.value_or(sampling.repetition_penalty);
-  sampling.seed = flags.seed < 0 ? std::random_device{}() : static_cast<uint64_t>(flags.seed);
-  MOIETY_RETURN_IF_ERROR(ReadLogitBias(flags.logit_bias, sampling));
-  options.sampling = sampling;
-  if (showcase && command.count("--predict") == 0) options.max_tokens = kShowcaseTokens;
-  if (showcase) options.stop.emplace_back("\n");  // a line each
-
-  const ModelInfo& info = engine->model().info();
-  const bool experts = (flags.experts || showcase) && info.num_experts > 0;
-  if (flags.experts && info.num_experts == 0) {
-    return InvalidArgument(
-        Format("--experts: {} is a dense {} model", path.string(), info.architecture));
+  MOIETY_ASSIGN_OR_RETURN(options.sampling, Sampling(flags, engine->generation_config()));
+  const bool experts = flags.experts || showcase;
+  if (showcase) {
+    if (command.count("--predict") == 0) options.max_tokens = kShowcaseTokens;
+    options.stop.emplace_back("\n");  // a line each
   }
-  if (flags.experts_layer >= info.num_layers) {
-    return InvalidArgument(Format("--experts-layer must be from 0 to {}, found {}",
-                                  info.num_layers - 1, flags.experts_layer));
-  }
-  std::unique_ptr<TraceWriter> trace;
-  if (!flags.trace.empty()) {
-    MOIETY_ASSIGN_OR_RETURN(trace, TraceWriter::Create(flags.trace, info));
-  }
-  const bool observed = experts || trace != nullptr;
-  RunObserver observer(flags.experts_layer < 0 ? info.num_layers - 1 : flags.experts_layer,
-                       std::move(trace));
+  MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<RouteWatch> watch,
+                          RouteWatch::Create(*engine, experts, flags.trace, flags.experts_layer));
   const bool colours = experts && !flags.json && ShowsColours(stdout);
 
   // Ctrl-C ends the text, not the program: the figures still follow.
   std::signal(SIGINT, [](int) { interrupted = 1; });
-  GenerationResult total;
-  json document = {{"model", path.string()}, {"seed", sampling.seed}};
   json tokens = json::array();
   std::string text;
+  Status write_status;
+  const OnToken on_token = [&](const TokenEvent& event) {
+    if (flags.json) {
+      text += event.text;
+      tokens.push_back(EventJson(event, *tokenizer));
+    } else {
+      write_status = Print(colours ? InExpertColour(event.text, watch->strongest()) : event.text);
+    }
+    return write_status.ok() && interrupted == 0;
+  };
   for (const std::string& prompt : prompts) {
-    const std::vector<int32_t> ids = tokenizer->Encode(prompt, !flags.no_special);
-    Status write_status;
-    const OnToken on_token = [&](const TokenEvent& event) {
-      if (flags.json) {
-        text += event.text;
-        tokens.push_back(EventJson(event, *tokenizer));
-      } else {
-        write_status =
-            Print(colours ? InExpertColour(event.text, observer.strongest()) : event.text);
-      }
-      return write_status.ok() && interrupted == 0;
-    };
+    if (interrupted != 0) break;
     if (!flags.json) MOIETY_RETURN_IF_ERROR(Print(prompt));
     Sequence sequence(engine->pages());
     MOIETY_ASSIGN_OR_RETURN(
         const GenerationResult result,
-        Generate(*engine, sequence, ids, options, on_token, observed ? &observer : nullptr));
-    MOIETY_RETURN_IF_ERROR(std::move(write_status));
+        Generate(*engine, sequence, tokenizer->Encode(prompt, !flags.no_special), options, on_token,
+                 watch->observer()));
+    MOIETY_RETURN_IF_ERROR(Status(write_status));
+    totals.Add(result);
     if (!flags.json) MOIETY_RETURN_IF_ERROR(Print(showcase ? "\n\n" : "\n"));
-    total.finish_reason = result.finish_reason;
-    total.num_prompt_tokens += result.num_prompt_tokens;
-    total.num_generated_tokens += result.num_generated_tokens;
-    total.prompt_seconds += result.prompt_seconds;
-    total.generation_seconds += result.generation_seconds;
-    if (interrupted != 0) break;
   }
-  MOIETY_RETURN_IF_ERROR(observer.Close());
+  MOIETY_RETURN_IF_ERROR(watch->Close());
 
-  // The first token of each text belongs to its prompt's time.
-  const int64_t steps =
-      std::max<int64_t>(0, total.num_generated_tokens - static_cast<int64_t>(prompts.size()));
-  const uint64_t peak = engine->context().budget.peak_bytes();
   if (flags.json) {
+    json document = SummaryJson(totals);
+    document["model"] = path.string();
+    document["seed"] = options.sampling.seed;
     document["text"] = text;
     document["tokens"] = std::move(tokens);
-    document["finish_reason"] = FinishReasonName(total.finish_reason);
-    document["load_seconds"] = load_seconds;
-    document["prompt"] = {{"tokens", total.num_prompt_tokens},
-                          {"seconds", total.prompt_seconds},
-                          {"tokens_per_s", Rate(total.num_prompt_tokens, total.prompt_seconds)}};
-    document["generation"] = {{"tokens", total.num_generated_tokens},
-                              {"seconds", total.generation_seconds},
-                              {"tokens_per_s", Rate(steps, total.generation_seconds)}};
-    document["peak_memory_bytes"] = peak;
-    if (experts) document["experts"] = ExpertJson(observer.stats());
+    document["peak_memory_bytes"] = engine->context().budget.peak_bytes();
+    if (experts) document["experts"] = ExpertJson(watch->stats());
     return Print(document.dump(2) + "\n");
   }
-  if (experts) MOIETY_RETURN_IF_ERROR(Print("\n" + ExpertTable(observer.stats(), colours)));
-  std::fprintf(
-      stderr, "%s",
-      Format("\nprompt      {:>6} tokens  {:>8.1f} tokens/s\ngeneration  {:>6} tokens  {:>8.1f} "
-             "tokens/s\n"
-             "load        {:.3f} s, memory {}, {} threads, {} kernels, seed {}{}\n",
-             total.num_prompt_tokens, Rate(total.num_prompt_tokens, total.prompt_seconds),
-             total.num_generated_tokens, Rate(steps, total.generation_seconds), load_seconds,
-             FormatBytes(peak), engine->context().pool.num_threads(), engine->context().kernels.isa,
-             sampling.seed,
-             total.finish_reason == FinishReason::kContextFull ? "; the context is full" : "")
-          .c_str());
+  if (experts) MOIETY_RETURN_IF_ERROR(Print("\n" + ExpertTable(watch->stats(), colours)));
+  std::fputs(SummaryText(totals, *engine, options.sampling.seed).c_str(), stderr);
   return OkStatus();
 }
 
@@ -265,7 +245,7 @@ Action AddRun(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   Flags& f = *flags;
   f.generation.max_tokens = kDefaultTokens;
-  SamplingOptions& s = f.generation.sampling;
+  SamplingOptions& s = f.penalties;
   command->add_option("MODEL", f.model, "Hugging Face folder (default: the bundled model)")
       ->type_name("");
   CLI::Option* prompt =

@@ -6,8 +6,13 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <string_view>
 
 namespace moiety::cli {
+
+// For one line: control characters, which could end it or steer the terminal, become \n, \t or
+// \x1b. What is quoted from files (names, pieces, …) goes through here.
+std::string OneLine(std::string_view text);
 
 // Colours are for people: a terminal that is not "dumb", and NO_COLOR not set.
 bool ShowsColours(std::FILE* stream);

@@ -5,6 +5,7 @@
 
 #include "base/format.h"
 #include "cli/command.h"
+#include "cli/terminal.h"
 #include "tokenize/tokenizer.h"
 
 namespace moiety::cli {
@@ -25,10 +26,10 @@ Status Tokenize(const CLI::App& command, Flags& flags) {
     nlohmann::json pieces = nlohmann::json::array();
     for (const int32_t id : ids) pieces.push_back(tokenizer->Piece(id));
     const nlohmann::json document = {{"ids", ids}, {"pieces", std::move(pieces)}};
-    return Print(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    return Print(JsonText(document, -1));
   }
   std::string out;
-  for (const int32_t id : ids) out += Format("{:>8}  {}\n", id, tokenizer->Piece(id));
+  for (const int32_t id : ids) out += Format("{:>8}  {}\n", id, OneLine(tokenizer->Piece(id)));
   return Print(out);
 }
 
