@@ -149,8 +149,8 @@ build_preset() {
   fi
   # shellcheck disable=SC2086  # a list
   if ! logged "$log" cmake --build "$root/build/$preset" -j "$(build_jobs)" --target $targets; then
-    # ninja's step lines and the compiler's command lines (after each "FAILED:") would hide the errors.
-    sed -e '/^\[[0-9]*\/[0-9]*\] /d' -e '/^FAILED: /{n;d;}' "$log" | tail -n 40 >&2
+    # What cmake and ninja say, and the command line after each "FAILED:", would hide the errors.
+    sed -e '1,/^-- Build files have been written to/d' -e '/^\[[0-9]*\/[0-9]*\] /d' -e '/^FAILED: /{n;d;}' "$log" | tail -n 40 >&2
     say "moiety: the build failed; the whole output is in $log"
     return 1
   fi
