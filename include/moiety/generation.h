@@ -24,7 +24,7 @@ struct SamplingOptions {
   double presence_penalty = 0.0;    // subtracted once from tokens that occurred
   double frequency_penalty = 0.0;   // subtracted once per occurrence
 
-  std::map<int32_t, double> logit_bias;  // added to the logit of a token id
+  std::map<int32_t, double> logit_bias;  // added to the logit of a token id; -inf: never
   // The same seed, model and prompt give the same text, whatever else runs beside it.
   uint64_t seed = 0;
 };

@@ -1,15 +1,33 @@
 #include "base/cpu_features.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <fstream>
 
 namespace moiety {
+namespace {
+
+#if defined(__x86_64__)
+// Asked by hand: not every compiler's __builtin_cpu_supports knows this name.
+bool HasF16c() {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+#endif
+
+}  // namespace
 
 const CpuFeatures& DetectedCpuFeatures() {
   static const CpuFeatures features = [] {
     CpuFeatures f;
 #if defined(__x86_64__)
     __builtin_cpu_init();  // also checks that the system saves the wide registers
-    f.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    f.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && HasF16c();
     f.avx512 = f.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 #elif defined(__aarch64__)

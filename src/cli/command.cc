@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "base/format.h"
@@ -58,6 +59,10 @@ Result<std::string> ReadStandardInput() {
     if (got == 0) return text;
     text.append(buffer, static_cast<size_t>(got));
   }
+}
+
+std::string JsonText(const nlohmann::json& document, int indent) {
+  return document.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 Status Print(std::string_view text) {

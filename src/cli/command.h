@@ -47,6 +47,9 @@ Result<std::string> ReadStandardInput();
 // Writes text to standard output; an error when nobody reads it any more or the disk is full.
 Status Print(std::string_view text);
 
+// A document and a line break. Names of files may be no UTF-8; JSON has U+FFFD for such bytes.
+std::string JsonText(const nlohmann::json& document, int indent = 2);
+
 }  // namespace moiety::cli
 
 #endif  // MOIETY_CLI_COMMAND_H_

@@ -68,11 +68,9 @@ Status Eval(Flags& flags) {
                           OpenEngine(flags.model, flags.engine));
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<RouteWatch> watch,
                           RouteWatch::Create(*engine, flags.experts, flags.trace));
-  if (!flags.json) {
-    MOIETY_RETURN_IF_ERROR(
-        Print(Format("{:<24} {:>9} {:>9} {:>11} {:>9} {:>10} {:>9}\n", "file", "tokens",
-                     "predicted", "perplexity", "nll", "bits/byte", "tokens/s")));
-  }
+  const std::string heading =
+      Format("{:<24} {:>9} {:>9} {:>11} {:>9} {:>10} {:>9}\n", "file", "tokens", "predicted",
+             "perplexity", "nll", "bits/byte", "tokens/s");
   nlohmann::json documents = nlohmann::json::array();
   for (const std::string& file : flags.files) {
     MOIETY_ASSIGN_OR_RETURN(const FileResult r, EvalFile(*engine, file, flags, *watch));
@@ -93,6 +91,8 @@ Status Eval(Flags& flags) {
       documents.push_back(std::move(document));
       continue;
     }
+    // The heading waits for the first result: an error has nothing on standard output.
+    if (&file == &flags.files.front()) MOIETY_RETURN_IF_ERROR(Print(heading));
     MOIETY_RETURN_IF_ERROR(Print(Format(
         "{:<24} {:>9} {:>9} {:>11.4f} {:>9.6f} {:>10.4f} {:>9.0f}\n",
         std::filesystem::path(file).filename().string(), r.num_ids, r.perplexity.num_predicted,
@@ -101,7 +101,7 @@ Status Eval(Flags& flags) {
       MOIETY_RETURN_IF_ERROR(Print(ExpertTable(watch->stats(), ShowsColours(stdout))));
   }
   MOIETY_RETURN_IF_ERROR(watch->Close());
-  if (flags.json) return Print((documents.size() == 1 ? documents[0] : documents).dump(2) + "\n");
+  if (flags.json) return Print(JsonText(documents.size() == 1 ? documents[0] : documents));
   return OkStatus();
 }
 

@@ -128,7 +128,7 @@ std::string ToText(Engine& engine, bool tensors) {
   if (tensors) {
     out += Format("\n{:<64} {:<5} {:>12}  {}\n", "tensor", "type", "bytes", "shape");
     for (const auto& [name, info] : table.tensors) {
-      out += Format("{:<64} {:<5} {:>12}  {}\n", name, DTypeName(info.dtype),
+      out += Format("{:<64} {:<5} {:>12}  {}\n", OneLine(name), DTypeName(info.dtype),
                     FormatBytes(info.size_bytes), ShapeString(info.shape));
     }
   } else {

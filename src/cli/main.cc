@@ -41,8 +41,12 @@ int Main(int argc, char** argv) {
     PrintError("standard output: cannot write");
     return kExitFailure;
   } catch (const CLI::ParseError& error) {
+    // Without a command, the word in its place says more than that one is missing.
     const bool in_command = !app.get_subcommands().empty();
-    PrintError(std::string(error.what()) + " (see moiety " +
+    const std::string what = in_command || app.remaining().empty()
+                                 ? error.what()
+                                 : "there is no command " + app.remaining().front();
+    PrintError(what + " (see moiety " +
                (in_command ? app.get_subcommands().front()->get_name() + " " : std::string()) +
                "--help)");
     return kExitUsage;

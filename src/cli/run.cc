@@ -224,7 +224,7 @@ Status Run(const CLI::App& command, Flags& flags) {
     document["tokens"] = std::move(tokens);
     document["peak_memory_bytes"] = engine->context().budget.peak_bytes();
     if (experts) document["experts"] = ExpertJson(watch->stats());
-    return Print(document.dump(2) + "\n");
+    return Print(JsonText(document));
   }
   if (experts) MOIETY_RETURN_IF_ERROR(Print("\n" + ExpertTable(watch->stats(), colours)));
   std::fputs(SummaryText(totals, *engine, options.sampling.seed).c_str(), stderr);

@@ -49,8 +49,10 @@ Status CheckSamplingOptions(const SamplingOptions& o, int64_t vocab_size) {
       return InvalidArgument(
           Format("logit_bias names token {}, outside the vocabulary of {}", id, vocab_size));
     }
-    if (std::isnan(bias))
-      return InvalidArgument(Format("logit_bias of token {} is not a number", id));
+    if (!(bias < std::numeric_limits<double>::infinity())) {
+      return InvalidArgument(
+          Format("logit_bias of token {} must be a number or -inf, found {}", id, bias));
+    }
   }
   return OkStatus();
 }
@@ -128,11 +130,12 @@ Result<int32_t> Sampler::Sample(std::span<const float> logits) {
   }
   Penalize(candidates_);
 
-  int32_t chosen = 0;
-  if (options_.temperature == 0) {
-    chosen = std::min_element(candidates_.begin(), candidates_.end(), kBetter)->id;
-  } else {
-    for (Candidate& c : candidates_) c.logit /= options_.temperature;
+  const Candidate best = *std::min_element(candidates_.begin(), candidates_.end(), kBetter);
+  if (!std::isfinite(best.logit)) return InvalidArgument("logit_bias rules out every token");
+  int32_t chosen = best.id;
+  if (options_.temperature > 0) {
+    // Differences to the best do not overflow, however small the temperature.
+    for (Candidate& c : candidates_) c.logit = (c.logit - best.logit) / options_.temperature;
     Truncate(candidates_);
     double sum = 0;
     for (const Candidate& c : candidates_) sum += c.p;

@@ -13,18 +13,6 @@
 namespace moiety {
 namespace {
 
-// The flags that the kernel reports for the first processor; empty if it reports none.
-std::set<std::string> KernelFlags() {
-  std::ifstream info("/proc/cpuinfo");
-  std::string line;
-  while (std::getline(info, line)) {
-    if (line.rfind("flags", 0) != 0) continue;
-    std::istringstream words(line.substr(line.find(':') + 1));
-    return {std::istream_iterator<std::string>(words), std::istream_iterator<std::string>()};
-  }
-  return {};
-}
-
 TEST(CpuFeatures, IsOneArchitecture) {
   const CpuFeatures& cpu = DetectedCpuFeatures();
   EXPECT_FALSE(cpu.neon && cpu.avx2);
@@ -37,6 +25,18 @@ TEST(CpuFeatures, IsOneArchitecture) {
 }
 
 #if defined(__x86_64__)
+// The flags that the kernel reports for the first processor; empty if it reports none.
+std::set<std::string> KernelFlags() {
+  std::ifstream info("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(info, line)) {
+    if (line.rfind("flags", 0) != 0) continue;
+    std::istringstream words(line.substr(line.find(':') + 1));
+    return {std::istream_iterator<std::string>(words), std::istream_iterator<std::string>()};
+  }
+  return {};
+}
+
 TEST(CpuFeatures, AgreesWithTheKernel) {
   const std::set<std::string> flags = KernelFlags();
   if (flags.empty()) GTEST_SKIP() << "the system reports no flags";

@@ -26,6 +26,7 @@ TEST(MemoryBudget, CountsByUseAndGivesBack) {
   }
   EXPECT_EQ(budget.used_bytes(), 0U);
   EXPECT_EQ(budget.used_bytes(MemoryUse::kWeights), 0U);
+  EXPECT_TRUE(budget.Reserve(MemoryUse::kWeights, 10).ok());
   EXPECT_EQ(budget.peak_bytes(), 500U);
 }
 

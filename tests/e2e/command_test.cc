@@ -1,0 +1,140 @@
+// What all commands share: the flags of the engine, the instruction set, and the bundled model.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <sstream>
+
+#include "kernels/kernels.h"
+#include "support/golden.h"
+#include "support/paths.h"
+#include "support/process.h"
+#include "support/scratch_folder.h"
+
+namespace moiety {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+
+std::vector<std::string> RunFlags(const std::vector<std::string>& more) {
+  std::vector<std::string> arguments = {"run", Starter().string(), "-p", "Il était", "-n",
+                                        "8",   "--seed",           "1"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+TEST(Memory, IsAHardLimitWithAClearError) {
+  // 18.1 MB of weights; then 256 kB per 64 tokens and some MB of buffers.
+  const ProcessResult weights = Moiety(RunFlags({"--memory", "1M", "--json"}));
+  ExpectError(weights, 1);
+  EXPECT_THAT(weights.err, HasSubstr("weights need 18.1 MB"));
+  EXPECT_THAT(weights.err, HasSubstr("memory limit of 1.00 MB"));
+  const ProcessResult cache = Moiety(RunFlags({"--memory", "18.2M", "--json"}));
+  ExpectError(cache, 1);
+  EXPECT_THAT(cache.err, HasSubstr("memory limit of 18.2 MB"));
+  const ProcessResult enough = Moiety(RunFlags({"--memory", "25M", "--json"}));
+  EXPECT_EQ(enough.exit_code, 0) << enough.err;
+  EXPECT_LE(json::parse(enough.out)["peak_memory_bytes"], 25'000'000);
+}
+
+TEST(Memory, RefusesWhatIsNoSize) {
+  for (const char* size : {"lots", "-1", "1X", "1e30", "9E"}) {
+    const ProcessResult result = Moiety(RunFlags({std::string("--memory=") + size, "--json"}));
+    ExpectError(result, 1);
+    EXPECT_THAT(result.err, HasSubstr("--memory"));
+  }
+}
+
+TEST(Weights, MappedOrCopiedGiveTheSame) {
+  const json mapped = json::parse(Moiety(RunFlags({"--json"})).out);
+  const json copied = json::parse(Moiety(RunFlags({"--json", "--no-mmap"})).out);
+  EXPECT_EQ(mapped["tokens"], copied["tokens"]);
+}
+
+TEST(Isa, OfTheEnvironmentIsUsed) {
+  const json expected = json::parse(Moiety(RunFlags({"--json"})).out)["tokens"];
+  for (const KernelTable* table : AvailableKernels()) {
+    ProcessOptions options;
+    options.environment["MOIETY_ISA"] = table->isa;
+    const ProcessResult text = Moiety(RunFlags({}), options);
+    EXPECT_EQ(text.exit_code, 0);
+    EXPECT_THAT(text.err, HasSubstr(", " + std::string(table->isa) + " kernels"));
+    EXPECT_EQ(json::parse(Moiety(RunFlags({"--json"}), options).out)["tokens"], expected)
+        << table->isa;
+  }
+}
+
+TEST(Isa, UnknownOrUnsupportedIsAnErrorThatListsThem) {
+  std::string supported;
+  for (const KernelTable* table : AvailableKernels()) {
+    supported += (supported.empty() ? "" : ", ") + std::string(table->isa);
+  }
+  // No processor has all of these.
+  for (const std::string isa : {"bogus", "avx2", "avx512", "neon"}) {
+    if (SelectKernels(isa).ok()) continue;
+    ProcessOptions options;
+    options.environment["MOIETY_ISA"] = isa;
+    const ProcessResult result = Moiety({"inspect", Starter().string()}, options);
+    ExpectError(result, 1);
+    EXPECT_THAT(result.err, HasSubstr("\"" + isa + "\""));
+    EXPECT_THAT(result.err, HasSubstr(supported));
+  }
+}
+
+// The binary in a tree like the one it was built in, or like an installation, far from this one.
+class BundledModel : public testing::Test {
+ protected:
+  // `bin`: folder of the binary; `models`: where the bundled models are.
+  ProcessResult RunIn(const std::string& bin, const std::string& models,
+                      const std::string& work = "") {
+    fs::create_directories(scratch_.path() / bin);
+    fs::copy(MOIETY_BINARY, scratch_.path() / bin / "moiety");
+    if (!models.empty()) {
+      fs::create_directories((scratch_.path() / models).parent_path());
+      fs::create_directory_symlink(SourcePath("models"), scratch_.path() / models);
+    }
+    return RunProcess({(scratch_.path() / bin / "moiety").string(), "run" + work, "--seed", "1"},
+                      {});
+  }
+  ScratchFolder scratch_;
+};
+
+void ExpectShowcase(const ProcessResult& result) {
+  EXPECT_EQ(result.exit_code, 0);
+  std::vector<std::string> paragraphs;
+  std::istringstream lines(result.out);
+  std::string line;
+  std::string table;
+  while (std::getline(lines, line)) {
+    if (!table.empty() || line.starts_with("layer")) {
+      table += line + "\n";
+    } else if (!line.empty()) {
+      paragraphs.push_back(line);
+    }
+  }
+  EXPECT_EQ(paragraphs.size(), 6U) << result.out;
+  const std::vector<std::string> beginnings = {"It ", "Il ", "C'era ", "Die ", "En ", "def "};
+  for (size_t i = 0; i < beginnings.size() && i < paragraphs.size(); ++i) {
+    EXPECT_TRUE(paragraphs[i].starts_with(beginnings[i])) << paragraphs[i];
+    EXPECT_GT(paragraphs[i].size(), 25U) << paragraphs[i];
+  }
+  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 5)
+      << "a heading and four layers: " << table;
+  EXPECT_THAT(table, HasSubstr("balance"));
+  EXPECT_EQ(result.out.find('\x1b'), std::string::npos) << "no colours in a pipe";
+}
+
+TEST_F(BundledModel, BesideTheSources) { ExpectShowcase(RunIn("build/release/bin", "models")); }
+
+TEST_F(BundledModel, OfAnInstallation) { ExpectShowcase(RunIn("bin", "share/moiety/models")); }
+
+TEST_F(BundledModel, IsAnErrorWhereThereIsNone) {
+  const ProcessResult result = RunIn("bin", "");
+  ExpectError(result, 1);
+  EXPECT_THAT(result.err,
+              HasSubstr("the bundled model is not beside this binary: name a model folder"));
+}
+
+}  // namespace
+}  // namespace moiety

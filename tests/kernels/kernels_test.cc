@@ -1,0 +1,204 @@
+// Every table gives the bits of "ref", for every function. What ref itself computes is tested in
+// ref_kernels_test.cc.
+#include "kernels/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "support/bits.h"
+#include "support/owned_weight.h"
+#include "support/random_values.h"
+
+namespace moiety {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr std::array<int64_t, 13> kSizes = {1, 2, 7, 15, 16, 17, 31, 33, 48, 64, 65, 100, 257};
+constexpr std::array kWeightTypes = {DType::kF32, DType::kF16, DType::kBF16};
+// Written around outputs: a kernel that writes too much changes it.
+constexpr float kGuard = 12345.0F;
+
+class Kernels : public testing::TestWithParam<const KernelTable*> {
+ protected:
+  const KernelTable& ref_ = *AvailableKernels().front();
+  const KernelTable& table_ = *GetParam();
+};
+
+INSTANTIATE_TEST_SUITE_P(Tables, Kernels, testing::ValuesIn(AvailableKernels()),
+                         [](const auto& table) { return std::string(table.param->isa); });
+
+// `count` values from the first element behind a cache line on, so that no vector is aligned.
+class Unaligned {
+ public:
+  explicit Unaligned(const std::vector<float>& values) : values_(values.size() + 1) {
+    std::copy(values.begin(), values.end(), values_.begin() + 1);
+  }
+  float* data() { return values_.data() + 1; }
+
+ private:
+  std::vector<float> values_;
+};
+
+struct MatmulCase {
+  int64_t rows;
+  int64_t outputs;
+  int64_t depth;
+  int64_t x_stride;
+  int64_t y_stride;
+  bool bias;
+};
+
+// All of y, the gaps between its rows included.
+std::vector<float> RunMatmul(const KernelTable& table, size_t type, const MatmulCase& c,
+                             std::vector<float> x_values, const std::vector<float>& w_values) {
+  Unaligned x(x_values);
+  std::vector<std::byte> w = ToBytes(w_values, kWeightTypes[type]);
+  const size_t element = DTypeBytes(kWeightTypes[type]);
+  w.insert(w.begin(), element, std::byte{0});
+  Unaligned bias(AwkwardValues(c.outputs, 3));
+  std::vector<float> y(static_cast<size_t>(c.rows * c.y_stride + 1), kGuard);
+  table.matmul[type]({.x = x.data(),
+                      .x_stride = c.x_stride,
+                      .w = w.data() + element,
+                      .bias = c.bias ? bias.data() : nullptr,
+                      .y = y.data() + 1,
+                      .y_stride = c.y_stride,
+                      .rows = c.rows,
+                      .outputs = c.outputs,
+                      .depth = c.depth});
+  return y;
+}
+
+TEST_P(Kernels, MatmulOfEverySize) {
+  for (size_t type = 0; type < kWeightTypes.size(); ++type) {
+    for (const int64_t depth : kSizes) {
+      for (int64_t rows = 1; rows <= 9; ++rows) {
+        // All numbers of outputs modulo the tiles of the tables, over the rows.
+        const int64_t outputs = 1 + (rows * 5 + depth) % 19;
+        const MatmulCase c = {rows,         outputs, depth, depth + rows % 3, outputs + rows % 2,
+                              rows % 2 == 0};
+        const auto x = AwkwardValues(c.rows * c.x_stride, 1);
+        const auto w = AwkwardValues(c.outputs * c.depth, 2);
+        const auto expected = RunMatmul(ref_, type, c, x, w);
+        ASSERT_TRUE(SameBits(RunMatmul(table_, type, c, x, w), expected))
+            << "type " << type << ", " << rows << " × " << depth << " × " << outputs;
+        ASSERT_EQ(expected.front(), kGuard);
+        if (c.y_stride > outputs) {
+          ASSERT_EQ(expected.back(), kGuard);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Kernels, MatmulOfEveryRowAndOutputCount) {
+  constexpr int64_t kDepth = 37;
+  for (size_t type = 0; type < kWeightTypes.size(); ++type) {
+    for (int64_t rows = 0; rows <= 9; ++rows) {
+      for (int64_t outputs = 0; outputs <= 17; ++outputs) {
+        const MatmulCase c = {rows, outputs, kDepth, kDepth + 3, outputs + 2, outputs % 2 == 1};
+        const auto x = RandomValues(rows * c.x_stride, 4);
+        const auto w = RandomValues(outputs * kDepth, 5);
+        ASSERT_TRUE(SameBits(RunMatmul(table_, type, c, x, w), RunMatmul(ref_, type, c, x, w)))
+            << "type " << type << ", rows " << rows << ", outputs " << outputs;
+      }
+    }
+  }
+}
+
+// A row's result does not depend on how many rows come with it: this is what keeps bits equal over
+// batching.
+TEST_P(Kernels, MatmulRowsAreIndependent) {
+  constexpr int64_t kRows = 9;
+  constexpr int64_t kOutputs = 11;
+  for (size_t type = 0; type < kWeightTypes.size(); ++type) {
+    for (const int64_t depth : {15, 64, 100}) {
+      const auto x = RandomValues(kRows * depth, 6);
+      const auto w = RandomValues(kOutputs * depth, 7);
+      const MatmulCase all = {kRows, kOutputs, depth, depth, kOutputs, false};
+      const auto together = RunMatmul(table_, type, all, x, w);
+      for (int64_t i = 0; i < kRows; ++i) {
+        const MatmulCase one = {1, kOutputs, depth, depth, kOutputs, false};
+        const auto alone = RunMatmul(table_, type, one, {x.begin() + i * depth, x.end()}, w);
+        ASSERT_EQ(std::memcmp(&alone[1], &together[static_cast<size_t>(1 + i * kOutputs)],
+                              kOutputs * sizeof(float)),
+                  0);
+      }
+    }
+  }
+}
+
+TEST_P(Kernels, MatmulKeepsNanAndInfinity) {
+  constexpr int64_t kDepth = 33;
+  for (size_t type = 0; type < kWeightTypes.size(); ++type) {
+    const MatmulCase c = {2, 3, kDepth, kDepth, 3, false};
+    for (const float special : {kNan, kInfinity, -kInfinity}) {
+      auto x = RandomValues(2 * kDepth, 8);
+      const auto w = std::vector<float>(static_cast<size_t>(3 * kDepth), 0.5F);
+      x[32] = special;  // in the last, partial vector of row 0
+      const auto y = RunMatmul(table_, type, c, x, w);
+      EXPECT_TRUE(SameBits(y, RunMatmul(ref_, type, c, x, w)));
+      EXPECT_EQ(std::isnan(y[1]), std::isnan(special));
+      EXPECT_EQ(std::isinf(y[2]), std::isinf(special));
+      EXPECT_TRUE(std::isfinite(y[4])) << "the other row";
+    }
+    // Infinite and NaN weights of the narrow types widen to the same.
+    auto w = RandomValues(3 * kDepth, 9);
+    w[0] = kInfinity;
+    w[static_cast<size_t>(2 * kDepth - 1)] = kNan;
+    const auto x = std::vector<float>(static_cast<size_t>(2 * kDepth), 1.0F);
+    const auto y = RunMatmul(table_, type, c, x, w);
+    EXPECT_EQ(y[1], kInfinity);
+    EXPECT_TRUE(std::isnan(y[2]));
+    EXPECT_TRUE(std::isfinite(y[3]));
+  }
+}
+
+// Every f16 and bf16 value, subnormals included, goes through the kernels' own widening.
+TEST_P(Kernels, MatmulWidensEveryValue) {
+  for (size_t type = 1; type < kWeightTypes.size(); ++type) {
+    std::vector<uint16_t> w(65536);
+    for (size_t i = 0; i < w.size(); ++i) w[i] = static_cast<uint16_t>(i);
+    const float x = 1;
+    std::vector<float> y(w.size());
+    std::vector<float> expected(w.size());
+    for (size_t i = 0; i < w.size(); ++i) {
+      // The product is added to +0, so -0 becomes +0.
+      expected[i] = (type == 1 ? F16ToF32(w[i]) : BF16ToF32(w[i])) + 0.0F;
+    }
+    table_.matmul[type]({&x, 1, w.data(), nullptr, y.data(), 65536, 1, 65536, 1});
+    EXPECT_TRUE(SameBits(y, expected)) << "type " << type;
+    // Sixteen at a time: the whole-vector load.
+    const std::vector<float> row(16, 1.0F);
+    std::vector<float> sums(w.size() / 16);
+    std::vector<float> ref_sums(w.size() / 16);
+    table_.matmul[type]({row.data(), 16, w.data(), nullptr, sums.data(), 4096, 1, 4096, 16});
+    ref_.matmul[type]({row.data(), 16, w.data(), nullptr, ref_sums.data(), 4096, 1, 4096, 16});
+    EXPECT_TRUE(SameBits(sums, ref_sums)) << "type " << type;
+  }
+}
+
+TEST_P(Kernels, Rope) {
+  for (const int64_t half : kSizes) {
+    const auto values = AwkwardValues(2 * half, 31);
+    Unaligned cos(RandomValues(half, 32));
+    Unaligned sin(RandomValues(half, 33));
+    Unaligned x(values);
+    Unaligned expected(values);
+    table_.rope(x.data(), cos.data(), sin.data(), half);
+    ref_.rope(expected.data(), cos.data(), sin.data(), half);
+    const auto n = static_cast<size_t>(2 * half);
+    ASSERT_TRUE(SameBits({x.data(), n}, {expected.data(), n})) << half;
+  }
+}
+
+}  // namespace
+}  // namespace moiety

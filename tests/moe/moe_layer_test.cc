@@ -1,0 +1,189 @@
+#include "moe/moe_layer.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "ops/observer.h"
+#include "support/bits.h"
+#include "support/compute.h"
+#include "support/expert.h"
+
+namespace moiety {
+namespace {
+
+constexpr int64_t kModel = 18;
+constexpr int64_t kExpert = 10;
+
+// A layer of random experts with a topk router.
+struct TestLayer {
+  TestLayer(int64_t num_experts, int64_t top_k, DType dtype = DType::kF32)
+      : gate(OwnedWeight::Random({num_experts, kModel}, 1000)) {
+    for (int64_t e = 0; e < num_experts; ++e)
+      tests.emplace_back(kModel, kExpert, static_cast<uint64_t>(e), dtype);
+    moe.gate = gate.ref();
+    moe.router = *MakeRouter("topk", {.num_experts = num_experts, .top_k = top_k});
+    for (const TestExpert& test : tests) moe.experts.push_back(test.ffn());
+  }
+  OwnedWeight gate;
+  std::vector<TestExpert> tests;
+  MoeLayer moe;
+};
+
+class RecordingObserver : public Observer {
+ public:
+  void OnRoute(int64_t layer, const RouterOutput& routed) override {
+    layers.push_back(layer);
+    outputs.push_back(routed);
+  }
+  std::vector<int64_t> layers;
+  std::vector<RouterOutput> outputs;
+};
+
+// A router whose choices the test gives.
+class FixedRouter : public Router {
+ public:
+  explicit FixedRouter(std::vector<RoutedToken> choices) : choices_(std::move(choices)) {}
+  RouterGroup group() const override { return RouterGroup::kSequenceCall; }
+  bool causal() const override { return true; }
+  void Route(Exec&, const RouterInput& input, RouterOutput& out) const override {
+    out.num_tokens = input.logits.rows;
+    out.num_experts = input.logits.cols;
+    out.logits = input.logits;
+    out.routed = choices_;
+  }
+
+ private:
+  std::vector<RoutedToken> choices_;
+};
+
+// One token at a time, in double, with the choices that the observer saw.
+void ExpectLayer(const Matrix& x, const Matrix& y, const TestLayer& layer,
+                 const std::vector<RoutedToken>& routed) {
+  ASSERT_EQ(y.rows, x.rows);
+  ASSERT_EQ(y.cols, x.cols);
+  for (int64_t t = 0; t < x.rows; ++t) {
+    std::vector<double> expected(kModel, 0.0);
+    double weights = 0;
+    for (const RoutedToken& choice : routed) {
+      if (choice.token != t) continue;
+      const auto row = layer.tests[static_cast<size_t>(choice.expert)].Apply(x.Row(t));
+      for (size_t i = 0; i < expected.size(); ++i)
+        expected[i] += static_cast<double>(choice.weight) * row[i];
+      weights += std::abs(static_cast<double>(choice.weight));
+    }
+    // Combine rounds once per choice, far below the experts' own error.
+    const double error = 2 * weights * TestExpert::Tolerance(kModel, kExpert);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      ASSERT_NEAR(static_cast<double>(y.Row(t)[i]), expected[i], error) << "token " << t;
+    }
+  }
+}
+
+TEST(MoeLayer, IsTheWeightedSumOfTheChosenExperts) {
+  for (const auto& [num_experts, top_k] :
+       std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {4, 1}, {8, 2}, {5, 5}, {200, 6}}) {
+    const TestLayer layer(num_experts, top_k, num_experts == 8 ? DType::kBF16 : DType::kF32);
+    for (const int64_t tokens : {1, 2, 37}) {
+      RecordingObserver observer;
+      Compute compute(2, &observer);
+      const Matrix x = compute.NewRandomMatrix(tokens, kModel, 3);
+      const std::vector<float> before = Copy(x);
+      const Matrix y = RunMoeLayer(compute.exec, x, {}, layer.moe, 11);
+      ASSERT_TRUE(compute.exec.ok());
+      EXPECT_TRUE(SameBits(Values(x), before)) << "the residual stream is still needed";
+      ASSERT_EQ(observer.layers, std::vector<int64_t>{11});
+      const RouterOutput& routed = observer.outputs[0];
+      EXPECT_EQ(routed.num_tokens, tokens);
+      EXPECT_EQ(routed.num_experts, num_experts);
+      EXPECT_EQ(routed.routed.size(), static_cast<size_t>(tokens * top_k));
+      ExpectLayer(x, y, layer, routed.routed);
+    }
+  }
+}
+
+// The observer gets what the router says about x · gateᵀ.
+TEST(MoeLayer, RoutesByTheGate) {
+  const TestLayer layer(6, 2);
+  RecordingObserver observer;
+  Compute compute(1, &observer);
+  const Matrix x = compute.NewRandomMatrix(4, kModel, 4);
+  RunMoeLayer(compute.exec, x, {}, layer.moe, 0);
+  for (int64_t t = 0; t < 4; ++t) {
+    std::vector<double> logits(6, 0.0);
+    for (int64_t e = 0; e < 6; ++e) {
+      for (int64_t k = 0; k < kModel; ++k)
+        logits[static_cast<size_t>(e)] += layer.gate.at(e, k) * static_cast<double>(x.Row(t)[k]);
+    }
+    const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+    EXPECT_EQ(observer.outputs[0].routed[static_cast<size_t>(2 * t)].expert, best);
+  }
+}
+
+TEST(MoeLayer, ForNoTokens) {
+  Compute compute;
+  const TestLayer layer(4, 2);
+  const Matrix y = RunMoeLayer(compute.exec, compute.exec.NewMatrix(0, kModel), {}, layer.moe, 0);
+  EXPECT_TRUE(compute.exec.ok());
+  EXPECT_EQ(y.rows, 0);
+}
+
+TEST(MoeLayer, SameBitsForAnyThreadsAndBatches) {
+  const TestLayer layer(8, 2, DType::kF16);
+  const std::vector<float> rows = RandomValues(21 * kModel, 5);
+  const auto run = [&](int threads, int64_t first, int64_t count) {
+    Compute compute(threads);
+    const Matrix x = compute.NewMatrix(count, kModel, {rows.begin() + first * kModel, rows.end()});
+    return Copy(RunMoeLayer(compute.exec, x, {}, layer.moe, 0));
+  };
+  const std::vector<float> expected = run(1, 0, 21);
+  for (const int threads : {2, 3, 5})
+    EXPECT_TRUE(SameBits(run(threads, 0, 21), expected)) << threads;
+  for (int64_t t = 0; t < 21; ++t) {
+    EXPECT_TRUE(SameBits(run(1, t, 1), {expected.data() + t * kModel, kModel})) << t;
+  }
+}
+
+TEST(MoeLayer, TokensWithoutAChoiceGetZeros) {
+  TestLayer layer(4, 2);
+  const std::vector<RoutedToken> choices = {
+      {0, 3, 0.25F}, {2, 3, 1.0F}, {2, 0, 0.5F}, {2, 3, 0.125F}};
+  layer.moe.router = std::make_shared<FixedRouter>(choices);
+  Compute compute;
+  const Matrix x = compute.NewRandomMatrix(4, kModel, 6);
+  const Matrix y = RunMoeLayer(compute.exec, x, {}, layer.moe, 0);
+  ExpectLayer(x, y, layer, choices);
+  for (int64_t d = 0; d < kModel; ++d) {
+    EXPECT_EQ(Bits(y.Row(1)[d]), 0U);
+    EXPECT_EQ(Bits(y.Row(3)[d]), 0U);
+  }
+}
+
+TEST(MoeLayer, RefusesChoicesThatDoNotExist) {
+  for (const RoutedToken bad : {RoutedToken{0, 4, 1}, RoutedToken{9, 0, 1}}) {
+    TestLayer layer(4, 2);
+    layer.moe.router = std::make_shared<FixedRouter>(std::vector{bad});
+    Compute compute;
+    const Matrix y =
+        RunMoeLayer(compute.exec, compute.NewRandomMatrix(3, kModel, 7), {}, layer.moe, 0);
+    EXPECT_EQ(y.data, nullptr);
+    EXPECT_EQ(compute.exec.status().code(), StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(MoeLayer, DoesNothingAfterAFailure) {
+  RecordingObserver observer;
+  Compute compute(1, &observer);
+  const TestLayer layer(4, 2);
+  const Matrix x = compute.NewRandomMatrix(3, kModel, 8);
+  compute.exec.Fail(Cancelled("stop"));
+  EXPECT_EQ(RunMoeLayer(compute.exec, x, {}, layer.moe, 0).data, nullptr);
+  EXPECT_TRUE(observer.layers.empty());
+}
+
+}  // namespace
+}  // namespace moiety

@@ -1,0 +1,139 @@
+#include "ops/elementwise.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "support/bits.h"
+#include "support/compute.h"
+#include "support/owned_weight.h"
+
+namespace moiety {
+namespace {
+
+constexpr float kEps = 1e-5F;
+
+// Norm of the `n` values at x, in double.
+std::vector<double> NormOf(const float* x, int64_t n, const OwnedWeight& gain) {
+  double squares = 0;
+  for (int64_t k = 0; k < n; ++k) squares += static_cast<double>(x[k]) * static_cast<double>(x[k]);
+  const double scale = 1 / std::sqrt(squares / static_cast<double>(n) + static_cast<double>(kEps));
+  std::vector<double> y;
+  for (int64_t k = 0; k < n; ++k) y.push_back(static_cast<double>(x[k]) * scale * gain.at(k));
+  return y;
+}
+
+// Half the roundings of the lane sum (the root halves them) and six more.
+double NormError(int64_t n) { return (static_cast<double>(n) / 32 + 9) * 0x1p-24; }
+
+// Shapes around what one task takes (16384 values), and no rows at all.
+struct RowShape {
+  int64_t rows;
+  int64_t cols;
+};
+constexpr std::array<RowShape, 6> kShapes = {
+    {{0, 8}, {1, 1}, {3, 17}, {100, 257}, {5, 16384}, {2, 20000}}};
+
+TEST(RmsNorm, NormalisesEachRow) {
+  Compute compute(3);
+  for (const auto& [rows, cols] : kShapes) {
+    const Matrix x = compute.NewRandomMatrix(rows, cols, 1, 3);
+    const OwnedWeight gain = OwnedWeight::Random({cols}, 2);
+    const std::vector<float> before = Copy(x);
+    const Matrix y = RmsNorm(compute.exec, x, gain.ref(), kEps);
+    ASSERT_EQ(y.rows, rows);
+    ASSERT_EQ(y.cols, cols);
+    EXPECT_TRUE(SameBits(Values(x), before)) << "the residual stream is still needed";
+    for (int64_t i = 0; i < rows; ++i) {
+      const std::vector<double> expected = NormOf(x.Row(i), cols, gain);
+      for (size_t k = 0; k < expected.size(); ++k) {
+        ASSERT_NEAR(static_cast<double>(y.Row(i)[k]), expected[k],
+                    NormError(cols) * std::abs(expected[k]));
+      }
+    }
+  }
+}
+
+TEST(RmsNormHeads, NormalisesEachHeadOfEachRow) {
+  Compute compute(3);
+  for (const int64_t heads : {1, 2, 7}) {
+    for (const int64_t n : {2, 16, 40}) {
+      const Matrix x = compute.NewRandomMatrix(500, heads * n, 3);
+      const OwnedWeight gain = OwnedWeight::Random({n}, 4);
+      const std::vector<float> before = Copy(x);
+      const Matrix y = RmsNormHeads(compute.exec, x, gain.ref(), kEps);
+      ASSERT_EQ(y.rows, 500);
+      ASSERT_EQ(y.cols, heads * n);
+      for (int64_t h = 0; h < 500 * heads; ++h) {
+        const std::vector<double> expected = NormOf(before.data() + h * n, n, gain);
+        for (size_t k = 0; k < expected.size(); ++k) {
+          ASSERT_NEAR(static_cast<double>(y.data[h * n + static_cast<int64_t>(k)]), expected[k],
+                      NormError(n) * std::abs(expected[k]));
+        }
+      }
+    }
+  }
+}
+
+TEST(SiluMul, GatesEveryValue) {
+  Compute compute(3);
+  for (const auto& [rows, cols] : kShapes) {
+    const Matrix gate = compute.NewRandomMatrix(rows, cols, 5, 10);
+    const Matrix up = compute.NewRandomMatrix(rows, cols, 6);
+    const std::vector<float> before = Copy(gate);
+    const Matrix y = SiluMul(compute.exec, gate, up);
+    ASSERT_EQ(y.size(), rows * cols);
+    for (size_t i = 0; i < before.size(); ++i) {
+      const auto g = static_cast<double>(before[i]);
+      const double expected = g / (1 + std::exp(-g)) * static_cast<double>(up.data[i]);
+      // The bound of Exp and four roundings.
+      ASSERT_NEAR(static_cast<double>(y.data[i]), expected,
+                  (1.2e-7 + 4 * 0x1p-24) * std::abs(expected));
+    }
+  }
+}
+
+TEST(Add, AddsEveryValue) {
+  Compute compute(3);
+  for (const auto& [rows, cols] : kShapes) {
+    const Matrix x = compute.NewRandomMatrix(rows, cols, 7);
+    const Matrix y = compute.NewRandomMatrix(rows, cols, 8);
+    const std::vector<float> before = Copy(x);
+    const Matrix sum = Add(compute.exec, x, y);
+    ASSERT_EQ(sum.size(), rows * cols);
+    for (size_t i = 0; i < before.size(); ++i) ASSERT_EQ(sum.data[i], before[i] + y.data[i]);
+  }
+}
+
+TEST(Elementwise, SameBitsForAnyThreads) {
+  const auto run = [](int threads) {
+    Compute compute(threads);
+    const OwnedWeight gain = OwnedWeight::Random({300}, 9);
+    const OwnedWeight head_gain = OwnedWeight::Random({30}, 10);
+    Matrix x = compute.NewRandomMatrix(333, 300, 11);
+    x = RmsNorm(compute.exec, x, gain.ref(), kEps);
+    x = RmsNormHeads(compute.exec, x, head_gain.ref(), kEps);
+    x = SiluMul(compute.exec, x, compute.NewRandomMatrix(333, 300, 12));
+    return Copy(Add(compute.exec, x, compute.NewRandomMatrix(333, 300, 13)));
+  };
+  const std::vector<float> expected = run(1);
+  for (const int threads : {2, 3, 5}) EXPECT_TRUE(SameBits(run(threads), expected)) << threads;
+}
+
+TEST(Elementwise, DoesNothingAfterAFailure) {
+  Compute compute;
+  const Matrix x = compute.NewRandomMatrix(2, 4, 14);
+  const std::vector<float> before = Copy(x);
+  const OwnedWeight gain = OwnedWeight::Random({4}, 15);
+  compute.exec.Fail(Cancelled("stop"));
+  EXPECT_EQ(RmsNorm(compute.exec, x, gain.ref(), kEps).data, nullptr);
+  EXPECT_EQ(RmsNormHeads(compute.exec, x, gain.ref(), kEps).data, nullptr);
+  SiluMul(compute.exec, x, x);
+  Add(compute.exec, x, x);
+  EXPECT_TRUE(SameBits(Values(x), before));
+}
+
+}  // namespace
+}  // namespace moiety

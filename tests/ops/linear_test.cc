@@ -1,0 +1,184 @@
+#include "ops/linear.h"
+
+#include <gmock/gmock.h>
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "support/bits.h"
+#include "support/compute.h"
+#include "support/owned_weight.h"
+
+namespace moiety {
+namespace {
+
+constexpr std::array kWeightDTypes = {DType::kF32, DType::kF16, DType::kBF16};
+
+// |y - exact| is at most (roundings of a lane sum + the bias) × the sum of magnitudes; see
+// kernels.h.
+void ExpectProduct(const Matrix& x, const OwnedWeight& w, const OwnedWeight* bias,
+                   const Matrix& y) {
+  ASSERT_EQ(y.rows, x.rows);
+  ASSERT_EQ(y.cols, w.ref().rows());
+  for (int64_t i = 0; i < y.rows; ++i) {
+    for (int64_t j = 0; j < y.cols; ++j) {
+      double sum = bias == nullptr ? 0 : bias->at(j);
+      double magnitude = std::abs(sum);
+      for (int64_t k = 0; k < x.cols; ++k) {
+        const double product = static_cast<double>(x.Row(i)[k]) * w.at(j, k);
+        sum += product;
+        magnitude += std::abs(product);
+      }
+      const double roundings = static_cast<double>(x.cols / 16) + 6;
+      ASSERT_NEAR(static_cast<double>(y.Row(i)[j]), sum, roundings * 0x1p-24 * magnitude)
+          << i << ", " << j;
+    }
+  }
+}
+
+TEST(WeightTypeOf, KnowsWhatTheKernelsRead) {
+  EXPECT_EQ(WeightTypeOf(DType::kF32), WeightType::kF32);
+  EXPECT_EQ(WeightTypeOf(DType::kF16), WeightType::kF16);
+  EXPECT_EQ(WeightTypeOf(DType::kBF16), WeightType::kBF16);
+  EXPECT_FALSE(WeightTypeOf(DType::kF64).has_value());
+  EXPECT_FALSE(WeightTypeOf(DType::kU8).has_value());
+}
+
+TEST(Linear, IsXTimesWTransposedPlusBias) {
+  Compute compute(3);
+  for (const DType dtype : kWeightDTypes) {
+    // Outputs around the block of a task (32), rows and depth around vectors and tiles.
+    for (const int64_t outputs : {1, 31, 32, 33, 100}) {
+      for (const int64_t rows : {1, 2, 5}) {
+        for (const int64_t depth : {1, 16, 45}) {
+          const Matrix x = compute.NewRandomMatrix(rows, depth, 1);
+          const OwnedWeight w = OwnedWeight::Random({outputs, depth}, 2, dtype);
+          const OwnedWeight bias = OwnedWeight::Random({outputs}, 3);
+          ExpectProduct(x, w, nullptr, Linear(compute.exec, x, w.ref()));
+          ExpectProduct(x, w, &bias, Linear(compute.exec, x, w.ref(), bias.ref()));
+        }
+      }
+    }
+  }
+}
+
+TEST(Linear, NoRowsGiveNoRows) {
+  Compute compute;
+  const OwnedWeight w = OwnedWeight::Random({5, 3}, 1);
+  const Matrix y = Linear(compute.exec, compute.exec.NewMatrix(0, 3), w.ref());
+  EXPECT_TRUE(compute.exec.ok());
+  EXPECT_EQ(y.rows, 0);
+  EXPECT_EQ(y.cols, 5);
+}
+
+TEST(Linear, SameBitsForAnyThreadsAndRows) {
+  const OwnedWeight w = OwnedWeight::Random({77, 130}, 4, DType::kBF16);
+  Compute one(1);
+  const Matrix x = one.NewRandomMatrix(11, 130, 5);
+  const Matrix y = Linear(one.exec, x, w.ref());
+  for (const int threads : {2, 3, 5}) {
+    Compute many(threads);
+    EXPECT_TRUE(SameBits(Values(Linear(many.exec, x, w.ref())), Values(y))) << threads;
+  }
+  for (int64_t i = 0; i < x.rows; ++i) {
+    const Matrix row = Linear(one.exec, {x.Row(i), 1, x.cols}, w.ref());
+    EXPECT_TRUE(SameBits(Values(row), {y.Row(i), 77})) << i;
+  }
+}
+
+TEST(LinearMany, RunsProductsOfDifferentShapesTogether) {
+  Compute compute(4);
+  std::vector<OwnedWeight> weights;
+  std::vector<LinearJob> jobs;
+  const OwnedWeight bias = OwnedWeight::Random({40}, 9);
+  for (int64_t i = 0; i < 12; ++i) {
+    // Jobs without rows lie first, last and between.
+    const int64_t rows = i % 4 == 0 || i == 11 ? 0 : i;
+    const int64_t outputs = i == 5 ? 40 : 1 + i * 13 % 70;
+    const int64_t depth = 3 + i;
+    weights.push_back(OwnedWeight::Random({outputs, depth}, static_cast<uint64_t>(i),
+                                          kWeightDTypes[static_cast<size_t>(i % 3)]));
+    jobs.push_back({compute.NewRandomMatrix(rows, depth, static_cast<uint64_t>(100 + i)),
+                    weights.back().ref(), i == 5 ? bias.ref() : WeightRef(),
+                    compute.exec.NewMatrix(rows, outputs)});
+  }
+  LinearMany(compute.exec, jobs);
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    ExpectProduct(jobs[i].x, weights[i], i == 5 ? &bias : nullptr, jobs[i].y);
+  }
+  LinearMany(compute.exec, {});
+  EXPECT_TRUE(compute.exec.ok());
+}
+
+TEST(Embed, ReadsRowsExactly) {
+  Compute compute;
+  for (const DType dtype : kWeightDTypes) {
+    const OwnedWeight w = OwnedWeight::Random({10, 7}, 6, dtype);
+    const std::vector<int32_t> ids = {3, 0, 9, 3};
+    const Matrix out = Embed(compute.exec, ids, w.ref());
+    ASSERT_EQ(out.rows, 4);
+    ASSERT_EQ(out.cols, 7);
+    for (int64_t i = 0; i < 4; ++i) {
+      for (int64_t d = 0; d < 7; ++d) {
+        EXPECT_EQ(static_cast<double>(out.Row(i)[d]), w.at(ids[static_cast<size_t>(i)], d));
+      }
+    }
+  }
+  EXPECT_EQ(Embed(compute.exec, {}, OwnedWeight::Random({10, 7}, 6).ref()).rows, 0);
+}
+
+TEST(Embed, RefusesIdsOutsideTheTable) {
+  const OwnedWeight w = OwnedWeight::Random({10, 7}, 6);
+  for (const int32_t id : {-1, 10, INT32_MAX, INT32_MIN}) {
+    Compute compute;
+    const std::vector<int32_t> ids = {1, id};
+    const Matrix out = Embed(compute.exec, ids, w.ref());
+    EXPECT_EQ(out.data, nullptr);
+    EXPECT_EQ(compute.exec.status().code(), StatusCode::kInvalidArgument);
+    EXPECT_THAT(compute.exec.status().message(), testing::HasSubstr(std::to_string(id)));
+    // Sticky: what follows does nothing.
+    EXPECT_EQ(Linear(compute.exec, out, w.ref()).data, nullptr);
+  }
+}
+
+TEST(SelectRows, CopiesInAnyOrder) {
+  Compute compute(3);
+  const Matrix x = compute.NewRandomMatrix(6, 5, 7);
+  std::vector<int32_t> rows;
+  for (int32_t i = 0; i < 100; ++i) rows.push_back(i * 5 % 6);
+  const Matrix out = SelectRows(compute.exec, x, rows);
+  ASSERT_EQ(out.rows, 100);
+  for (int64_t i = 0; i < 100; ++i) {
+    EXPECT_TRUE(SameBits({out.Row(i), 5}, {x.Row(rows[static_cast<size_t>(i)]), 5})) << i;
+  }
+  EXPECT_EQ(SelectRows(compute.exec, x, {}).rows, 0);
+}
+
+TEST(Exec, ReportsTheFirstFailureAndStops) {
+  Compute compute(1, nullptr, 2'000'000);
+  const OwnedWeight w = OwnedWeight::Random({4, 4}, 8);
+  const Matrix x = compute.NewRandomMatrix(2, 4, 9);
+  EXPECT_EQ(compute.exec.NewMatrix(1000, 1000).data, nullptr);
+  EXPECT_EQ(compute.exec.status().code(), StatusCode::kResourceExhausted);
+  const Matrix y = Linear(compute.exec, x, w.ref());
+  EXPECT_EQ(y.data, nullptr);
+  EXPECT_EQ(SelectRows(compute.exec, y, {}).data, nullptr);
+  compute.exec.Fail(InvalidArgument("later"));
+  EXPECT_EQ(compute.exec.status().code(), StatusCode::kResourceExhausted);
+}
+
+TEST(ExecScope, ItsMemoryIsUsedAgain) {
+  Compute compute;
+  const float* first = nullptr;
+  {
+    const Exec::Scope scope(compute.exec);
+    first = compute.exec.NewMatrix(10, 10).data;
+  }
+  EXPECT_EQ(compute.exec.NewMatrix(10, 10).data, first);
+}
+
+}  // namespace
+}  // namespace moiety

@@ -1,0 +1,34 @@
+#include <gmock/gmock.h>
+
+#include "routing/router.h"
+
+namespace moiety {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+TEST(MakeRouter, FindsStrategiesByName) {
+  const auto router = MakeRouter("topk", {.num_experts = 8, .top_k = 2});
+  ASSERT_TRUE(router.ok());
+  EXPECT_NE(*router, nullptr);
+}
+
+TEST(MakeRouter, PassesTheErrorOfTheStrategyOn) {
+  const auto router = MakeRouter("topk", {.num_experts = 8, .top_k = 9});
+  ASSERT_FALSE(router.ok());
+  EXPECT_EQ(router.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(router.status().message(), AllOf(HasSubstr("topk"), HasSubstr("9"), HasSubstr("8")));
+}
+
+TEST(MakeRouter, UnknownNameListsTheKnown) {
+  for (const char* name : {"", "TopK", "topk2", "hash?"}) {
+    const auto router = MakeRouter(name, {.num_experts = 8, .top_k = 2});
+    ASSERT_FALSE(router.ok()) << name;
+    EXPECT_EQ(router.status().code(), StatusCode::kInvalidArgument);
+    EXPECT_THAT(router.status().message(), AllOf(HasSubstr(name), HasSubstr("topk")));
+  }
+}
+
+}  // namespace
+}  // namespace moiety

@@ -1,0 +1,237 @@
+#include "store/weight_store.h"
+
+#include <gmock/gmock.h>
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "format/safetensors.h"
+#include "io/mapped_file.h"
+#include "support/bits.h"
+#include "support/owned_weight.h"
+#include "support/scratch_folder.h"
+
+namespace moiety {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr WeightGroup kHead = {WeightKind::kHead, -1, 0};
+constexpr std::array kResidencies = {Residency::kMapped, Residency::kResident};
+
+// A model of two files: matrices of each type in one, vectors and an integer tensor in the other.
+class WeightStoreTest : public testing::Test {
+ protected:
+  struct Made {
+    DType dtype;
+    Shape shape;
+    std::vector<std::byte> bytes;
+  };
+
+  WeightStoreTest() {
+    AddFile("a.safetensors", {{"m32", {DType::kF32, {3, 5}, {}}},
+                              {"m16", {DType::kF16, {3, 7}, {}}},
+                              {"mb16", {DType::kBF16, {2, 3}, {}}}});
+    AddFile("b.safetensors", {{"v32", {DType::kF32, {5}, {}}},
+                              {"v16", {DType::kF16, {3}, {}}},
+                              {"vb16", {DType::kBF16, {33}, {}}},
+                              {"ids", {DType::kI64, {2, 2}, {}}}});
+  }
+
+  void AddFile(const std::string& name, std::map<std::string, Made> tensors) {
+    std::vector<TensorToWrite> list;
+    uint64_t seed = 0;
+    for (auto& [tensor, made] : tensors) {
+      const auto count = *NumElements(made.shape);
+      made.bytes = made.dtype == DType::kI64
+                       ? std::vector<std::byte>(static_cast<size_t>(count) * 8)
+                       : ToBytes(RandomValues(count, ++seed), made.dtype);
+      list.push_back({tensor, made.dtype, made.shape, made.bytes});
+    }
+    const std::filesystem::path path = scratch_.path() / name;
+    ASSERT_TRUE(WriteSafetensors(path, list).ok());
+    auto file = *MappedFile::Open(path);
+    SafetensorsHeader header = *ParseSafetensorsHeader(file->bytes(), name);
+    for (auto& [tensor, info] : header.tensors) {
+      info.file = static_cast<int32_t>(table_.files.size());
+      table_.tensors[tensor] = info;
+    }
+    table_.files.push_back(std::move(file));
+    made_.merge(tensors);
+  }
+
+  std::string DeclareError(const std::string& name, const Shape& shape, StatusCode code) {
+    WeightStore store(table_, "the/model", Residency::kMapped, budget_);
+    const Result<WeightRef> weight = store.Declare(kHead, name, shape);
+    if (weight.ok()) return "no error";
+    EXPECT_EQ(weight.status().code(), code);
+    EXPECT_EQ(store.declared_bytes(), 0U);
+    EXPECT_TRUE(store.weights().empty());
+    return weight.status().message();
+  }
+
+  ScratchFolder scratch_;
+  MemoryBudget budget_;
+  TensorTable table_;
+  std::map<std::string, Made> made_;
+};
+
+TEST_F(WeightStoreTest, KnowsItsTensors) {
+  const WeightStore store(table_, "the/model", Residency::kMapped, budget_);
+  EXPECT_TRUE(store.Has("m16"));
+  EXPECT_FALSE(store.Has("m17"));
+  EXPECT_EQ(store.num_tensors(), 7U);
+  EXPECT_EQ(store.residency(), Residency::kMapped);
+}
+
+TEST_F(WeightStoreTest, MissingTensor) {
+  EXPECT_THAT(DeclareError("nope", {3, 4}, StatusCode::kNotFound),
+              AllOf(HasSubstr("the/model"), HasSubstr("nope"), HasSubstr("[3, 4]")));
+}
+
+TEST_F(WeightStoreTest, WrongShape) {
+  for (const Shape& shape : {Shape{5, 3}, Shape{15}, Shape{3, 5, 1}, Shape{}, Shape{3, 6}}) {
+    EXPECT_THAT(DeclareError("m32", shape, StatusCode::kInvalidData),
+                AllOf(HasSubstr("a.safetensors"), HasSubstr("m32"), HasSubstr(ShapeString(shape)),
+                      HasSubstr("[3, 5]")));
+  }
+}
+
+TEST_F(WeightStoreTest, TypeThatNoKernelReads) {
+  EXPECT_THAT(
+      DeclareError("ids", {2, 2}, StatusCode::kUnsupported),
+      AllOf(HasSubstr("b.safetensors"), HasSubstr("ids"), HasSubstr("I64"), HasSubstr("BF16")));
+}
+
+TEST_F(WeightStoreTest, MatricesKeepTheirBytes) {
+  for (const Residency residency : kResidencies) {
+    WeightStore store(table_, "the/model", residency, budget_);
+    for (const char* name : {"m16", "m32", "mb16"})
+      ASSERT_TRUE(store.Declare(kHead, name, made_[name].shape).ok());
+    ASSERT_TRUE(store.Load().ok());
+    ASSERT_EQ(store.weights().size(), 3U);
+    for (const Weight& weight : store.weights()) {
+      const Made& made = made_[weight.name];
+      EXPECT_EQ(weight.dtype, made.dtype);
+      EXPECT_EQ(weight.shape, made.shape);
+      EXPECT_EQ(std::memcmp(weight.data, made.bytes.data(), made.bytes.size()), 0) << weight.name;
+      // Mapped weights lie in the file, resident ones do not.
+      const auto file = table_.files[0]->bytes();
+      const bool inside = weight.data >= file.data() && weight.data < file.data() + file.size();
+      EXPECT_EQ(inside, residency == Residency::kMapped) << weight.name;
+    }
+  }
+}
+
+TEST_F(WeightStoreTest, VectorsAreWidened) {
+  for (const Residency residency : kResidencies) {
+    WeightStore store(table_, "the/model", residency, budget_);
+    const std::map<std::string, WeightRef> refs = {{"v32", *store.Declare(kHead, "v32", {5})},
+                                                   {"v16", *store.Declare(kHead, "v16", {3})},
+                                                   {"vb16", *store.Declare(kHead, "vb16", {33})}};
+    ASSERT_TRUE(store.Load().ok());
+    for (const auto& [name, ref] : refs) {
+      const std::vector<float> expected = FromBytes(made_[name].bytes, made_[name].dtype);
+      EXPECT_TRUE(SameBits({ref.f32(), expected.size()}, expected)) << name;
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(ref.f32()) % kCacheLineBytes, 0U);
+    }
+  }
+}
+
+// Tied embeddings: two weights, one copy.
+TEST_F(WeightStoreTest, ATensorMayBeDeclaredTwice) {
+  for (const Residency residency : kResidencies) {
+    WeightStore store(table_, "the/model", residency, budget_);
+    const WeightRef embedding = *store.Declare({WeightKind::kEmbedding, -1, 0}, "m16", {3, 7});
+    const WeightRef head = *store.Declare(kHead, "m16", {3, 7});
+    EXPECT_EQ(store.declared_bytes(), 3U * 7 * 2);
+    ASSERT_TRUE(store.Load().ok());
+    EXPECT_EQ(embedding->data, head->data);
+    EXPECT_NE(embedding->data, nullptr);
+    EXPECT_EQ(embedding->group.kind, WeightKind::kEmbedding);
+    EXPECT_EQ(head->group, kHead);
+    EXPECT_EQ(store.weights().size(), 2U);
+  }
+}
+
+TEST_F(WeightStoreTest, UnusedAreThoseNobodyDeclared) {
+  WeightStore store(table_, "the/model", Residency::kMapped, budget_);
+  EXPECT_EQ(store.Unused().size(), 7U);
+  for (const char* name : {"m16", "m32", "v16", "v32"})
+    ASSERT_TRUE(store.Declare(kHead, name, made_[name].shape).ok());
+  EXPECT_FALSE(store.Declare(kHead, "mb16", {1, 1}).ok());
+  EXPECT_THAT(store.Unused(), ElementsAre("ids", "mb16", "vb16"));
+}
+
+TEST_F(WeightStoreTest, BudgetCountsWeightsWhereverTheyLive) {
+  for (const Residency residency : kResidencies) {
+    {
+      WeightStore store(table_, "the/model", residency, budget_);
+      ASSERT_TRUE(store.Declare(kHead, "m32", {3, 5}).ok());
+      EXPECT_EQ(budget_.used_bytes(), 0U) << "declaring takes nothing";
+      EXPECT_EQ(store.declared_bytes(), 60U);
+      ASSERT_TRUE(store.Load().ok());
+      EXPECT_EQ(budget_.used_bytes(MemoryUse::kWeights),
+                residency == Residency::kMapped ? 60U : 64U);
+    }
+    EXPECT_EQ(budget_.used_bytes(), 0U);
+  }
+}
+
+TEST_F(WeightStoreTest, BudgetThatIsTooSmall) {
+  for (const Residency residency : kResidencies) {
+    MemoryBudget budget(59);
+    WeightStore store(table_, "the/model", residency, budget);
+    ASSERT_TRUE(store.Declare(kHead, "m32", {3, 5}).ok());
+    const Status status = store.Load();
+    EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+    EXPECT_THAT(status.message(), AllOf(HasSubstr("weights"), HasSubstr("59 B")));
+    EXPECT_EQ(budget.used_bytes(), 0U);
+  }
+}
+
+TEST_F(WeightStoreTest, NothingDeclaredLoadsNothing) {
+  WeightStore store(table_, "the/model", Residency::kResident, budget_);
+  EXPECT_TRUE(store.Load().ok());
+  EXPECT_THAT(store.weights(), IsEmpty());
+  EXPECT_EQ(budget_.used_bytes(), 0U);
+}
+
+// The format aligns nothing: a matrix may begin at any byte of its file.
+TEST_F(WeightStoreTest, MisalignedTensorsAreCopied) {
+  const std::vector<float> values = RandomValues(6, 9);
+  const std::vector<std::byte> f32 = ToBytes(values, DType::kF32);
+  const std::vector<std::byte> bf16 = ToBytes(values, DType::kBF16);
+  std::string raw(40, 'x');
+  std::memcpy(raw.data() + 2, f32.data(), 24);    // not a multiple of 4
+  std::memcpy(raw.data() + 27, bf16.data(), 12);  // not a multiple of 2
+  TensorTable table;
+  table.files.push_back(*MappedFile::Open(scratch_.Write("raw", raw)));
+  table.tensors["wide"] = {DType::kF32, {2, 3}, 0, 2, 24};
+  table.tensors["narrow"] = {DType::kBF16, {3, 2}, 0, 27, 12};
+  table.tensors["vector"] = {DType::kBF16, {6}, 0, 27, 12};
+  for (const Residency residency : kResidencies) {
+    WeightStore store(table, "raw", residency, budget_);
+    const WeightRef wide = *store.Declare(kHead, "wide", {2, 3});
+    const WeightRef narrow = *store.Declare(kHead, "narrow", {3, 2});
+    const WeightRef vector = *store.Declare(kHead, "vector", {6});
+    ASSERT_TRUE(store.Load().ok());
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(wide->data) % 4, 0U);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(narrow->data) % 2, 0U);
+    EXPECT_EQ(std::memcmp(wide->data, f32.data(), 24), 0);
+    EXPECT_EQ(std::memcmp(narrow->data, bf16.data(), 12), 0);
+    EXPECT_TRUE(SameBits({vector.f32(), 6}, FromBytes(bf16, DType::kBF16)));
+  }
+}
+
+}  // namespace
+}  // namespace moiety
