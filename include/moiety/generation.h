@@ -11,7 +11,7 @@
 namespace moiety {
 
 // Applied in this order: penalties, logit bias, temperature, top-k, top-p, min-p, draw.
-// The defaults are those of llama.cpp.
+// The values are the defaults of llama.cpp, the order is that of transformers.
 struct SamplingOptions {
   double temperature = 0.8;  // 0: greedy, the most likely token always
   int64_t top_k = 40;        // keep the k most likely tokens; 0: all

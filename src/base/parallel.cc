@@ -3,7 +3,9 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <cstdio>
+#include <fstream>
+#include <string>
+#include <system_error>
 
 #include "base/check.h"
 
@@ -23,18 +25,29 @@ void Pause() {
 
 thread_local bool inside_task = false;
 
-// cgroup v2: "max 100000" or "150000 100000" (microseconds per period).
+// CPUs that a cpu.max of cgroup v2 allows: "max 100000" or "150000 100000" (microseconds per
+// period).
+int QuotaOf(const std::string& folder) {
+  std::ifstream file(folder + "/cpu.max");
+  int64_t quota = 0;
+  int64_t period = 0;
+  if (!(file >> quota >> period) || quota <= 0 || period <= 0) return INT32_MAX;
+  return static_cast<int>(std::max<int64_t>(1, (quota + period - 1) / period));
+}
+
+// The tightest quota of this process's cgroup and those around it.
 int CgroupCpus() {
-  int cpus = INT32_MAX;
-  if (std::FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "re")) {
-    long long quota = 0;
-    long long period = 0;
-    if (std::fscanf(file, "%lld %lld", &quota, &period) == 2 && quota > 0 && period > 0) {
-      cpus = static_cast<int>(std::max<long long>(1, (quota + period - 1) / period));
-    }
-    std::fclose(file);
+  std::ifstream membership("/proc/self/cgroup");
+  std::string path;
+  for (std::string line; std::getline(membership, line);) {
+    if (line.rfind("0::", 0) == 0) path = line.substr(3);
   }
-  return cpus;
+  int cpus = INT32_MAX;
+  while (true) {
+    cpus = std::min(cpus, QuotaOf("/sys/fs/cgroup" + path));
+    if (path.empty()) return cpus;
+    path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
+  }
 }
 
 }  // namespace
@@ -49,10 +62,17 @@ int UsableCpus() {
 ThreadPool::ThreadPool(int num_threads) {
   MOIETY_CHECK(num_threads >= 1);
   workers_.reserve(static_cast<size_t>(num_threads - 1));
-  for (int i = 1; i < num_threads; ++i) workers_.emplace_back([this] { WorkerLoop(); });
+  try {
+    for (int i = 1; i < num_threads; ++i) workers_.emplace_back([this] { WorkerLoop(); });
+  } catch (const std::system_error&) {
+    Stop();
+    throw;
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { Stop(); }
+
+void ThreadPool::Stop() {
   stop_.store(true);
   loop_.fetch_add(1);
   loop_.notify_all();
@@ -77,7 +97,14 @@ void ThreadPool::Run(int64_t num_tasks, TaskFunction function, const void* conte
 
   while (RunOneTask()) {
   }
-  while (done_.load(std::memory_order_acquire) != static_cast<uint32_t>(num_tasks)) Pause();
+  for (int spin = 0; done_.load(std::memory_order_acquire) != static_cast<uint32_t>(num_tasks);
+       ++spin) {
+    if (spin < kSpins) {
+      Pause();
+    } else {
+      std::this_thread::yield();  // whoever has the last task may need this processor
+    }
+  }
 }
 
 bool ThreadPool::RunOneTask() {

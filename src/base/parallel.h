@@ -22,7 +22,8 @@ int UsableCpus();
 // for any number of threads.
 class ThreadPool {
  public:
-  // `num_threads` counts the caller, which works too; ≥ 1.
+  // `num_threads` counts the caller, which works too; ≥ 1. Throws std::system_error when the system
+  // has no more threads to give.
   explicit ThreadPool(int num_threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -45,6 +46,7 @@ class ThreadPool {
   void Run(int64_t num_tasks, TaskFunction function, const void* context);
   bool RunOneTask();  // false when no task of the current loop is left to take
   void WorkerLoop();
+  void Stop();
 
   // The loop being run. `left_` packs (number of the loop << 32 | tasks nobody has taken yet): a
   // thread takes a task by a compare-and-swap of both, so one that comes late can never take a task

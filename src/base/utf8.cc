@@ -58,14 +58,17 @@ void AppendUtf8(uint32_t c, std::string& out) {
   }
 }
 
-bool IsUtf8(std::string_view text) {
-  while (!text.empty()) {
-    const Utf8Character c = DecodeUtf8(text);
-    if (!c.valid) return false;
-    text.remove_prefix(static_cast<size_t>(c.length));
+size_t ValidUtf8Prefix(std::string_view text) {
+  size_t done = 0;
+  while (done < text.size()) {
+    const Utf8Character c = DecodeUtf8(text.substr(done));
+    if (!c.valid) break;
+    done += static_cast<size_t>(c.length);
   }
-  return true;
+  return done;
 }
+
+bool IsUtf8(std::string_view text) { return ValidUtf8Prefix(text) == text.size(); }
 
 std::string ToValidUtf8(std::string_view text) {
   std::string out;

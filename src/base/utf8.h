@@ -25,6 +25,8 @@ Utf8Character DecodeUtf8(std::string_view text);
 void AppendUtf8(uint32_t code_point, std::string& out);
 
 bool IsUtf8(std::string_view text);
+// Length of the longest prefix that is UTF-8.
+size_t ValidUtf8Prefix(std::string_view text);
 
 // Each maximal ill-formed subpart becomes one U+FFFD (Unicode "best practice"; also what Python's
 // and Rust's lossy decoders do).

@@ -1,5 +1,6 @@
 #include "cli/command.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -23,18 +24,17 @@ void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
   command
       .add_option("-t,--threads", flags.options.num_threads,
                   "Threads to compute with (default: as many as the process may use)")
-      ->check(CLI::Range(1, 1024));
-  command.add_option("--memory", flags.memory,
-                     "Hard limit of weights, KV cache and buffers, such as 8G (default: none)");
+      ->check(CLI::Range(1, 1024).description(""));
+  command
+      .add_option("--memory", flags.memory,
+                  "Hard limit of weights, KV cache and step buffers, such as 8G (default: none)")
+      ->check(kSizeValidator);
   command.add_flag("--no-mmap", flags.no_mmap,
                    "Copy the weights to memory instead of mapping the file");
 }
 
 Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, EngineFlags& flags) {
-  if (!flags.memory.empty() && !ParseBytes(flags.memory, &flags.options.memory_limit_bytes)) {
-    return InvalidArgument(
-        Format("--memory: expected a size such as 8G or 512M, found \"{}\"", flags.memory));
-  }
+  if (!flags.memory.empty()) ParseBytes(flags.memory, &flags.options.memory_limit_bytes);
   flags.options.residency = flags.no_mmap ? Residency::kResident : Residency::kMapped;
   return Engine::Open(model, flags.options);
 }
@@ -49,17 +49,40 @@ Result<std::filesystem::path> BundledModel() {
   return NotFound("the bundled model is not beside this binary: name a model folder");
 }
 
-Result<std::string> ReadStandardInput() {
+namespace {
+
+Result<std::string> ReadAll(int fd, const std::string& name) {
   std::string text;
   char buffer[65536];
   while (true) {
-    const ssize_t got = read(STDIN_FILENO, buffer, sizeof(buffer));
+    const ssize_t got = read(fd, buffer, sizeof(buffer));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return IoError(Format("standard input: cannot read: {}", std::strerror(errno)));
+    if (got < 0) return IoError(Format("{}: cannot read: {}", name, std::strerror(errno)));
     if (got == 0) return text;
     text.append(buffer, static_cast<size_t>(got));
   }
 }
+
+}  // namespace
+
+Result<std::string> ReadStandardInput() { return ReadAll(STDIN_FILENO, "standard input"); }
+
+Result<std::string> ReadText(const std::string& file) {
+  const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return NotFound(Format("{}: cannot open: {}", file, std::strerror(errno)));
+  Result<std::string> text = ReadAll(fd, file);
+  close(fd);
+  return text;
+}
+
+const CLI::Validator kSizeValidator(
+    [](std::string& text) {
+      uint64_t bytes = 0;
+      return ParseBytes(text, &bytes)
+                 ? ""
+                 : Format("expected a size such as 8G or 512M, found \"{}\"", text);
+    },
+    "");
 
 std::string JsonText(const nlohmann::json& document, int indent) {
   return document.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";

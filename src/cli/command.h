@@ -41,8 +41,12 @@ Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, E
 // share/moiety/models/starter of an installation.
 Result<std::filesystem::path> BundledModel();
 
-// All of standard input.
+// All of standard input, or of a file, which may be a pipe.
 Result<std::string> ReadStandardInput();
+Result<std::string> ReadText(const std::string& file);
+
+// A value that CLI11 refuses while parsing: a size such as 8G.
+extern const CLI::Validator kSizeValidator;
 
 // Writes text to standard output; an error when nobody reads it any more or the disk is full.
 Status Print(std::string_view text);

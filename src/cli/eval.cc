@@ -1,26 +1,28 @@
 // moiety eval: perplexity of a text.
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/format.h"
+#include "base/utf8.h"
 #include "cli/command.h"
 #include "cli/expert_table.h"
 #include "cli/route_watch.h"
 #include "cli/terminal.h"
-#include "io/mapped_file.h"
 #include "study/perplexity.h"
 
 namespace moiety::cli {
 namespace {
 
-constexpr uint64_t kMaxTextBytes = uint64_t{4} << 30;
 constexpr double kNatsPerBit = 0.69314718055994530942;
 
 struct Flags {
   std::string model, trace;
   std::vector<std::string> files;
-  PerplexityOptions perplexity;
+  std::optional<int64_t> window, stride;
+  PerplexityOptions perplexity;  // what the flags come to
   bool experts = false, json = false;
   EngineFlags engine;
 };
@@ -36,7 +38,11 @@ struct FileResult {
 Result<FileResult> EvalFile(Engine& engine, const std::string& file, const Flags& flags,
                             RouteWatch& watch) {
   MOIETY_ASSIGN_OR_RETURN(const Tokenizer* const tokenizer, engine.tokenizer());
-  MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, kMaxTextBytes));
+  MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadText(file));
+  // A tokenizer would read other encodings as U+FFFD, and the result would mean nothing.
+  if (const size_t valid = ValidUtf8Prefix(text); valid < text.size()) {
+    return InvalidData(Format("{}: not UTF-8 at byte {}", file, valid));
+  }
   const std::vector<int32_t> ids = tokenizer->Encode(text);
   FileResult result;
   result.file = file;
@@ -66,6 +72,9 @@ Result<FileResult> EvalFile(Engine& engine, const std::string& file, const Flags
 Status Eval(Flags& flags) {
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
                           OpenEngine(flags.model, flags.engine));
+  flags.perplexity.window = flags.window.value_or(
+      std::min(PerplexityOptions().window, engine->model().info().context_length));
+  flags.perplexity.stride = flags.stride.value_or(flags.perplexity.window);
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<RouteWatch> watch,
                           RouteWatch::Create(*engine, flags.experts, flags.trace));
   const std::string heading =
@@ -116,22 +125,20 @@ Action AddEval(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   command->add_option("MODEL", flags->model, "Hugging Face folder")->required()->type_name("");
   command->add_option("FILE", flags->files, "Text files (UTF-8)")->required()->type_name("");
-  command->add_option("--window", flags->perplexity.window,
-                      "Tokens the model sees at once (default: 512)");
-  CLI::Option* stride = command->add_option("--stride", flags->perplexity.stride,
-                                            "Tokens from one window to the next; below the window, "
-                                            "each token is predicted once with at least "
-                                            "window - stride tokens before it (default: the "
-                                            "window, whose first token is then not predicted)");
+  command->add_option(
+      "--window", flags->window,
+      "Tokens the model sees at once (default: 512, or the model's context if that is less)");
+  command->add_option("--stride", flags->stride,
+                      "Tokens from one window to the next; below the window, "
+                      "each token is predicted once with at least "
+                      "window - stride tokens before it (default: the "
+                      "window, whose first token is then not predicted)");
   command->add_flag("--experts", flags->experts, "Add a table of expert shares");
   command->add_option("--trace", flags->trace,
                       "Write every routing decision to this file (JSON lines)");
   command->add_flag("--json", flags->json, "Print JSON: an object, or a list for several files");
   AddEngineFlags(*command, flags->engine);
-  return [flags, stride] {
-    if (stride->count() == 0) flags->perplexity.stride = flags->perplexity.window;
-    return Eval(*flags);
-  };
+  return [flags] { return Eval(*flags); };
 }
 
 }  // namespace moiety::cli

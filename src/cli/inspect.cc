@@ -1,5 +1,6 @@
 // moiety inspect: what a model is, and whether its files are sound.
 #include <array>
+#include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -15,7 +16,7 @@ using nlohmann::json;
 
 struct Flags {
   std::string model;
-  bool tensors = false, json = false;
+  bool tensors = false, values = false, json = false;
   EngineFlags engine;
 };
 
@@ -42,7 +43,55 @@ std::array<Part, kKindNames.size()> PartsOf(const WeightStore& store) {
   return parts;
 }
 
-json ToJson(Engine& engine) {
+// What is said of the folder's tokenizer. A broken one is an error, a kind that is not supported or
+// none at all is not: the model computes without.
+Result<std::string> DescribeTokenizer(const Engine& engine) {
+  const Result<const Tokenizer*> tokenizer = engine.tokenizer();
+  if (!tokenizer.ok()) {
+    const StatusCode code = tokenizer.status().code();
+    if (code == StatusCode::kNotFound) return std::string("none");
+    if (code == StatusCode::kUnsupported) return "not usable: " + tokenizer.status().message();
+    return Status(tokenizer.status());
+  }
+  const int64_t rows = engine.model().info().vocab_size;
+  if ((*tokenizer)->vocab_size() > rows) {
+    return InvalidData(Format("{}: the tokenizer has ids up to {}, the model {} rows",
+                              engine.path().string(), (*tokenizer)->vocab_size() - 1, rows));
+  }
+  return Format("{} tokens", (*tokenizer)->vocab_size());
+}
+
+Status CheckTokenIds(const Engine& engine) {
+  const int64_t rows = engine.model().info().vocab_size;
+  for (const int32_t id : engine.generation_config().eos_token_ids) {
+    if (id >= rows) {
+      return InvalidData(Format("{}: eos_token_id {} is outside the vocabulary of {}",
+                                engine.path().string(), id, rows));
+    }
+  }
+  return OkStatus();
+}
+
+// Reads every weight and looks for values that no sound model has.
+Status CheckValues(const Engine& engine) {
+  for (const Weight& weight : engine.store().weights()) {
+    // The exponent bits of infinities and NaNs are all ones. Vectors are f32 in memory.
+    const bool wide = weight.dtype == DType::kF32 || weight.shape.size() == 1;
+    const int64_t count = *NumElements(weight.shape);
+    const uint32_t exponent = wide ? 0x7F800000U : weight.dtype == DType::kF16 ? 0x7C00U : 0x7F80U;
+    for (int64_t i = 0; i < count; ++i) {
+      uint32_t bits = 0;
+      std::memcpy(&bits, weight.data + i * (wide ? 4 : 2), wide ? 4 : 2);
+      if ((bits & exponent) == exponent) {
+        return InvalidData(Format("{}: tensor {}: element {} is not a finite number",
+                                  engine.path().string(), weight.name, i));
+      }
+    }
+  }
+  return OkStatus();
+}
+
+json ToJson(Engine& engine, const std::string& tokenizer) {
   const ModelInfo& m = engine.model().info();
   json document = {
       {"model", engine.path().string()},
@@ -62,6 +111,7 @@ json ToJson(Engine& engine) {
       {"num_moe_layers", m.num_moe_layers},
       {m.num_experts > 0 ? "d_expert" : "d_feed_forward", m.d_feed_forward},
       {"router", m.router},
+      {"tokenizer", tokenizer},
       {"weight_bytes", engine.store().declared_bytes()},
       {"kv_bytes_per_token", engine.pages().page_bytes() / kPageTokens},
       {"unused_tensors", engine.store().Unused()},
@@ -82,7 +132,7 @@ json ToJson(Engine& engine) {
   return document;
 }
 
-std::string ToText(Engine& engine, bool tensors) {
+std::string ToText(Engine& engine, const std::string& tokenizer, bool tensors) {
   const ModelInfo& m = engine.model().info();
   std::string out;
   const auto row = [&](const char* name, const std::string& value) {
@@ -106,6 +156,7 @@ std::string ToText(Engine& engine, bool tensors) {
   } else {
     row("feed-forward", Format("width {}, no experts", m.d_feed_forward));
   }
+  row("tokenizer", tokenizer);
   row("KV cache", Format("{} per token", FormatBytes(engine.pages().page_bytes() / kPageTokens)));
 
   out += Format("\n{:<16} {:>12} {:>12} {:>7}\n", "memory by part", "parameters", "bytes", "share");
@@ -140,7 +191,11 @@ std::string ToText(Engine& engine, bool tensors) {
 Status Inspect(Flags& flags) {
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
                           OpenEngine(flags.model, flags.engine));
-  return Print(flags.json ? JsonText(ToJson(*engine)) : ToText(*engine, flags.tensors));
+  MOIETY_ASSIGN_OR_RETURN(const std::string tokenizer, DescribeTokenizer(*engine));
+  MOIETY_RETURN_IF_ERROR(CheckTokenIds(*engine));
+  if (flags.values) MOIETY_RETURN_IF_ERROR(CheckValues(*engine));
+  return Print(flags.json ? JsonText(ToJson(*engine, tokenizer))
+                          : ToText(*engine, tokenizer, flags.tensors));
 }
 
 }  // namespace
@@ -152,8 +207,11 @@ Action AddInspect(CLI::App& app) {
                                  "  moiety inspect path/to/model --json");
   auto flags = std::make_shared<Flags>();
   command->add_option("MODEL", flags->model, "Hugging Face folder")->required()->type_name("");
-  command->add_flag("--tensors", flags->tensors, "List every tensor");
-  command->add_flag("--json", flags->json, "Print one JSON object");
+  CLI::Option* tensors = command->add_flag("--tensors", flags->tensors, "List every tensor");
+  command->add_flag("--values", flags->values,
+                    "Also read every weight, and refuse one that is not a finite number");
+  command->add_flag("--json", flags->json, "Print one JSON object, with every tensor")
+      ->excludes(tensors);
   return [flags] { return Inspect(*flags); };
 }
 

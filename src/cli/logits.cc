@@ -3,6 +3,7 @@
 #include <list>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <vector>
 
 #include "base/format.h"
@@ -97,6 +98,9 @@ Result<std::vector<std::vector<int32_t>>> ReadPrompts(const std::string& path,
 }
 
 Status Logits(Flags& flags) {
+  if (std::filesystem::is_directory(flags.out)) {  // better now than after the work
+    return InvalidArgument(Format("{}: is a folder, expected a file to write", flags.out));
+  }
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
                           OpenEngine(flags.model, flags.engine));
   const ModelInfo& info = engine->model().info();
@@ -115,30 +119,31 @@ Status Logits(Flags& flags) {
     greedy.temperature = 0;
     Sampler sampler(greedy);
     int32_t next = 0;
-    const auto choose = [&](const Matrix& rows) -> Status {
-      const float* last = rows.Row(rows.rows - 1);
-      MOIETY_ASSIGN_OR_RETURN(next, sampler.Sample({last, static_cast<size_t>(rows.cols)}));
-      return OkStatus();
-    };
     MOIETY_RETURN_IF_ERROR(engine->Feed(
         sequence, prompts[i], LogitRows::kAll,
         [&](int64_t, const Matrix& rows) {
           logits.insert(logits.end(), rows.data, rows.data + rows.size());
-          return choose(rows);
+          return OkStatus();
         },
         flags.router ? &recorder : nullptr, flags.chunk));
     if (flags.router) AddRouting(name, recorder.Take(), output);
-    if (flags.greedy > 0) {
-      std::vector<int64_t>& ids =
-          output.Add<int64_t>(name + ".greedy_ids", DType::kI64, {flags.greedy});
+    if (flags.greedy == 0) continue;
+    const auto choose = [&](std::span<const float> row) -> Status {
+      MOIETY_ASSIGN_OR_RETURN(next, sampler.Sample(row));
+      return OkStatus();
+    };
+    const auto vocab_size = static_cast<size_t>(info.vocab_size);
+    MOIETY_RETURN_IF_ERROR(choose(std::span<const float>(logits).last(vocab_size)));
+    std::vector<int64_t>& ids =
+        output.Add<int64_t>(name + ".greedy_ids", DType::kI64, {flags.greedy});
+    ids.push_back(next);
+    while (static_cast<int64_t>(ids.size()) < flags.greedy) {
+      const int32_t id = next;
+      MOIETY_RETURN_IF_ERROR(
+          engine->Feed(sequence, {&id, 1}, LogitRows::kLast, [&](int64_t, const Matrix& rows) {
+            return choose({rows.data, vocab_size});
+          }));
       ids.push_back(next);
-      while (static_cast<int64_t>(ids.size()) < flags.greedy) {
-        const int32_t id = next;
-        MOIETY_RETURN_IF_ERROR(
-            engine->Feed(sequence, {&id, 1}, LogitRows::kLast,
-                         [&](int64_t, const Matrix& rows) { return choose(rows); }));
-        ids.push_back(next);
-      }
     }
   }
   return output.Write(flags.out);
@@ -162,15 +167,16 @@ Action AddLogits(CLI::App& app) {
   command->add_option("MODEL", flags->model, "Hugging Face folder")->required()->type_name("");
   command->add_option("--ids", flags->ids, "JSON file with the prompts' token ids")->required();
   command->add_option("--out", flags->out, "Safetensors file to write")->required();
-  command->add_flag("--router", flags->router, "Also write what the routers decided");
+  command->add_flag("--router", flags->router,
+                    "Also write what the routers decided (a dense model has none)");
   command
       ->add_option("--greedy", flags->greedy,
                    "Also continue each prompt greedily by this many tokens")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::NonNegativeNumber.description(""));
   command
       ->add_option("--chunk", flags->chunk,
                    "Rows per forward step; changes no bit of the result (default: 512)")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::PositiveNumber.description(""));
   AddEngineFlags(*command, flags->engine);
   return [flags] { return Logits(*flags); };
 }

@@ -1,8 +1,12 @@
 // moiety: run, serve, train and understand Mixture-of-Experts models.
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <iostream>
+#include <new>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -63,8 +67,22 @@ int Main(int argc, char** argv) {
 
 }  // namespace
 
+// A mapped file that shrinks while it is read leaves pages without bytes: the system says SIGBUS.
+void OnBusError(int) {
+  constexpr std::string_view kMessage =
+      "moiety: a model file changed while it was in use (--no-mmap copies it first)\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kMessage.data(), kMessage.size());
+  _exit(kExitFailure);
+}
+
 int main(int argc, char** argv) {
+  std::signal(SIGBUS, OnBusError);
   // A reader that goes away (… | head) is an error of the write, not a signal.
   std::signal(SIGPIPE, SIG_IGN);
-  return Main(argc, argv);
+  try {
+    return Main(argc, argv);
+  } catch (const std::bad_alloc&) {
+    PrintError("out of memory");
+    return kExitFailure;
+  }
 }

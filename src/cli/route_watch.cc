@@ -16,6 +16,10 @@ Result<std::unique_ptr<RouteWatch>> RouteWatch::Create(const Engine& engine, boo
     return InvalidArgument(
         Format("--experts-layer must be from 0 to {}, found {}", info.num_layers - 1, layer));
   }
+  if (!trace.empty() && info.num_experts == 0) {
+    return InvalidArgument(Format("--trace: {} is a dense {} model, which routes nothing",
+                                  engine.path().string(), info.architecture));
+  }
   std::unique_ptr<TraceWriter> writer;
   if (!trace.empty()) {
     MOIETY_ASSIGN_OR_RETURN(writer, TraceWriter::Create(trace, info));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -13,11 +14,11 @@
 #include <vector>
 
 #include "base/format.h"
+#include "base/utf8.h"
 #include "cli/command.h"
 #include "cli/expert_table.h"
 #include "cli/route_watch.h"
 #include "cli/terminal.h"
-#include "io/mapped_file.h"
 #include "runtime/generate.h"
 
 namespace moiety::cli {
@@ -26,7 +27,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using nlohmann::json;
 
-constexpr uint64_t kMaxPromptBytes = uint64_t{1} << 30;
 constexpr int64_t kDefaultTokens = 256;
 
 // Beginnings for `moiety run` without a prompt: one per language of the bundled model.
@@ -42,8 +42,9 @@ volatile std::sig_atomic_t interrupted = 0;
 struct Flags {
   std::string model, prompt, file, trace;
   GenerationOptions generation;
-  SamplingOptions penalties;  // those that no model recommends
+  double presence_penalty = 0, frequency_penalty = 0;
   std::vector<std::string> logit_bias;
+  std::optional<int64_t> penalty_last_n, max_tokens;
   int64_t seed = -1;
   std::optional<double> temperature, top_p, min_p, repetition_penalty;
   std::optional<int64_t> top_k;
@@ -52,13 +53,18 @@ struct Flags {
   EngineFlags engine;
 };
 
+// "ID+BIAS" or "ID-BIAS"; the bias may be -inf.
 Status ReadLogitBias(const std::vector<std::string>& texts, SamplingOptions& sampling) {
   for (const std::string& text : texts) {
     int32_t id = 0;
     double bias = 0;
-    int used = 0;
-    if (std::sscanf(text.c_str(), "%d%lf%n", &id, &bias, &used) != 2 ||
-        static_cast<size_t>(used) != text.size()) {
+    const char* end = text.data() + text.size();
+    const auto [sign, id_error] = std::from_chars(text.data(), end, id);
+    // from_chars takes a minus but no plus.
+    const char* number = sign != end && *sign == '+' ? sign + 1 : sign;
+    const bool signed_bias = sign != end && (*sign == '+' || *sign == '-');
+    const auto [last, bias_error] = std::from_chars(number, end, bias);
+    if (id_error != std::errc() || bias_error != std::errc() || last != end || !signed_bias) {
       return InvalidArgument(
           Format("--logit-bias: expected ID+BIAS or ID-BIAS, found \"{}\"", text));
     }
@@ -67,19 +73,25 @@ Status ReadLogitBias(const std::vector<std::string>& texts, SamplingOptions& sam
   return OkStatus();
 }
 
+// The line break that editors and echo leave at the end is not part of a prompt.
+std::string WithoutLastNewline(std::string text) {
+  if (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
 // The prompts to continue; `showcase` is set when nobody gave one.
 Result<std::vector<std::string>> Prompts(const CLI::App& command, const Flags& flags,
                                          bool* showcase) {
   if (command.count("--prompt") > 0) return std::vector<std::string>{flags.prompt};
   if (!flags.file.empty()) {
-    MOIETY_ASSIGN_OR_RETURN(std::string text, ReadFile(flags.file, kMaxPromptBytes));
-    return std::vector<std::string>{std::move(text)};
+    MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadText(flags.file));
+    return std::vector<std::string>{WithoutLastNewline(text)};
   }
   std::string text;
   if (isatty(STDIN_FILENO) == 0) {
     MOIETY_ASSIGN_OR_RETURN(text, ReadStandardInput());
   }
-  if (!text.empty()) return std::vector<std::string>{std::move(text)};
+  if (!text.empty()) return std::vector<std::string>{WithoutLastNewline(text)};
   if (!flags.model.empty() || flags.json) {
     return InvalidArgument("no prompt: give one with -p TEXT, with -f FILE or on standard input");
   }
@@ -104,9 +116,9 @@ json EventJson(const TokenEvent& event, const Tokenizer& tokenizer) {
 // What the flags say, over what the model's authors recommend, over moiety's defaults.
 Result<SamplingOptions> Sampling(const Flags& flags, const GenerationConfig& config) {
   SamplingOptions s = DefaultSampling(config);
-  s.penalty_last_n = flags.penalties.penalty_last_n;
-  s.presence_penalty = flags.penalties.presence_penalty;
-  s.frequency_penalty = flags.penalties.frequency_penalty;
+  s.penalty_last_n = flags.penalty_last_n.value_or(s.penalty_last_n);
+  s.presence_penalty = flags.presence_penalty;
+  s.frequency_penalty = flags.frequency_penalty;
   s.temperature = flags.greedy ? 0 : flags.temperature.value_or(s.temperature);
   s.top_k = flags.top_k.value_or(s.top_k);
   s.top_p = flags.top_p.value_or(s.top_p);
@@ -180,16 +192,20 @@ Status Run(const CLI::App& command, Flags& flags) {
   GenerationOptions& options = flags.generation;
   MOIETY_ASSIGN_OR_RETURN(options.sampling, Sampling(flags, engine->generation_config()));
   const bool experts = flags.experts || showcase;
+  const int64_t recommended = engine->generation_config().max_new_tokens.value_or(kDefaultTokens);
+  options.max_tokens = flags.max_tokens.value_or(showcase ? kShowcaseTokens : recommended);
   if (showcase) {
-    if (command.count("--predict") == 0) options.max_tokens = kShowcaseTokens;
     options.stop.emplace_back("\n");  // a line each
   }
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<RouteWatch> watch,
                           RouteWatch::Create(*engine, experts, flags.trace, flags.experts_layer));
   const bool colours = experts && !flags.json && ShowsColours(stdout);
 
-  // Ctrl-C ends the text, not the program: the figures still follow.
-  std::signal(SIGINT, [](int) { interrupted = 1; });
+  // Ctrl-C ends the text, not the program: the figures still follow. A second one ends it.
+  std::signal(SIGINT, [](int) {
+    interrupted = 1;
+    std::signal(SIGINT, SIG_DFL);
+  });
   json tokens = json::array();
   std::string text;
   Status write_status;
@@ -204,6 +220,9 @@ Status Run(const CLI::App& command, Flags& flags) {
   };
   for (const std::string& prompt : prompts) {
     if (interrupted != 0) break;
+    if (!IsUtf8(prompt)) {
+      std::fputs("moiety: the prompt is not UTF-8: other bytes are read as U+FFFD\n", stderr);
+    }
     if (!flags.json) MOIETY_RETURN_IF_ERROR(Print(prompt));
     Sequence sequence(engine->pages());
     MOIETY_ASSIGN_OR_RETURN(
@@ -244,56 +263,76 @@ Action AddRun(CLI::App& app) {
                  "  echo \"Once upon\" | moiety run path/to/model --json");
   auto flags = std::make_shared<Flags>();
   Flags& f = *flags;
-  f.generation.max_tokens = kDefaultTokens;
-  SamplingOptions& s = f.penalties;
   command->add_option("MODEL", f.model, "Hugging Face folder (default: the bundled model)")
       ->type_name("");
   CLI::Option* prompt =
       command->add_option("-p,--prompt", f.prompt, "Text to continue (default: standard input)");
   command->add_option("-f,--file", f.file, "File with the text to continue")->excludes(prompt);
-  command->add_option(
-      "-n,--predict,--max-tokens", f.generation.max_tokens,
-      "Tokens to generate, -1: until the text ends or the context is full (default: 256)");
-  command->add_option("--temp,--temperature", f.temperature,
-                      "Temperature, 0: greedy (default: 0.8 *)");
+  command
+      ->add_option(
+          "-n,--predict,--max-tokens", f.max_tokens,
+          "Tokens to generate, -1: until the text ends or the context is full (default: 256 *)")
+      ->check(CLI::Range(int64_t{-1}, INT64_MAX).description(""));
+  command
+      ->add_option("--temp,--temperature", f.temperature, "Temperature, 0: greedy (default: 0.8 *)")
+      ->check(CLI::Range(0.0, kMaxTemperature).description(""));
   command->add_flag("--greedy", f.greedy, "Always the most likely token, as --temp 0");
-  command->add_option("--top-k", f.top_k,
-                      "Choose among the k most likely tokens, 0: all (default: 40 *)");
-  command->add_option(
-      "--top-p", f.top_p,
-      "Choose among the most likely tokens of this total probability, 1: all (default: 0.95 *)");
-  command->add_option(
-      "--min-p", f.min_p,
-      "Drop tokens less likely than this share of the best, 0: none (default: 0.05 *)");
-  command->add_option("--repeat-penalty,--repetition-penalty", f.repetition_penalty,
-                      "Divide the logits of tokens that occurred, 1: off (default: 1 *)");
-  command->add_option("--presence-penalty", s.presence_penalty,
+  command
+      ->add_option("--top-k", f.top_k,
+                   "Choose among the k most likely tokens, 0: all (default: 40 *)")
+      ->check(CLI::NonNegativeNumber.description(""));
+  command
+      ->add_option(
+          "--top-p", f.top_p,
+          "Choose among the most likely tokens of this total probability, 1: all (default: 0.95 *)")
+      ->check(CLI::Range(0.0, 1.0).description(""));
+  command
+      ->add_option("--min-p", f.min_p,
+                   "Drop tokens less likely than this share of the best, 0: none (default: 0.05 *)")
+      ->check(CLI::Range(0.0, 1.0).description(""));
+  command
+      ->add_option("--repeat-penalty,--repetition-penalty", f.repetition_penalty,
+                   "Divide the logits of tokens that occurred, 1: off (default: 1 *)")
+      ->check(CLI::Range(kMinRepetitionPenalty, kMaxRepetitionPenalty).description(""));
+  command->add_option("--presence-penalty", f.presence_penalty,
                       "Subtract from the logits of tokens that occurred");
-  command->add_option("--frequency-penalty", s.frequency_penalty,
+  command->add_option("--frequency-penalty", f.frequency_penalty,
                       "Subtract per occurrence of a token");
-  command->add_option("--repeat-last-n", s.penalty_last_n,
-                      "Tokens that penalties look back at, -1: all (default: 64)");
-  command->add_option("--logit-bias", f.logit_bias,
-                      "ID+BIAS or ID-BIAS: change a token's logit; repeatable");
-  command->add_option("-s,--seed", f.seed, "Seed of the draws, -1: a random one (default: -1)");
-  command->add_option("--stop,-r,--reverse-prompt", f.generation.stop,
-                      "End the text before this string; repeatable");
+  command
+      ->add_option("--repeat-last-n", f.penalty_last_n,
+                   "Tokens that penalties look back at, -1: all (default: 64, or all with a "
+                   "recommended penalty)")
+      ->check(CLI::Range(int64_t{-1}, INT64_MAX).description(""));
+  command
+      ->add_option("--logit-bias", f.logit_bias,
+                   "ID+BIAS or ID-BIAS: change a token's logit; repeatable")
+      ->allow_extra_args(false);
+  command->add_option("-s,--seed", f.seed, "Seed of the draws, -1: a random one (default: -1)")
+      ->check(CLI::Range(int64_t{-1}, INT64_MAX).description(""));
+  command
+      ->add_option("--stop,-r,--reverse-prompt", f.generation.stop,
+                   "End the text before this string; repeatable")
+      ->allow_extra_args(false);
   command->add_flag("--ignore-eos", f.generation.ignore_eos,
                     "Go on after the model's end-of-text token");
   command->add_flag("--no-special", f.no_special,
                     "Do not add special tokens (such as <s>) to the prompt");
-  command->add_option("--logprobs", f.generation.top_logprobs,
-                      "With --json: list this many alternatives per token");
-  command->add_flag("--experts", f.experts,
-                    "Colour each token by the expert with the largest weight in choosing it, and "
-                    "end with a table of "
-                    "expert shares");
+  CLI::Option* logprobs = command
+                              ->add_option("--logprobs", f.generation.top_logprobs,
+                                           "With --json: list this many alternatives per token")
+                              ->check(CLI::NonNegativeNumber.description(""));
+  CLI::Option* experts = command->add_flag(
+      "--experts", f.experts,
+      "Colour each token by the expert with the largest weight in choosing it, and "
+      "end with a table of "
+      "expert shares");
   command
       ->add_option("--experts-layer", f.experts_layer,
-                   "Layer that gives the colour (default: the last)")
-      ->check(CLI::NonNegativeNumber);
+                   "With --experts: layer that gives the colour (default: the last)")
+      ->check(CLI::NonNegativeNumber.description(""))
+      ->needs(experts);
   command->add_option("--trace", f.trace, "Write every routing decision to this file (JSON lines)");
-  command->add_flag("--json", f.json, "Print one JSON object instead of text");
+  logprobs->needs(command->add_flag("--json", f.json, "Print one JSON object instead of text"));
   AddEngineFlags(*command, f.engine);
   command->footer(command->get_footer() + "\n* or what the model's generation_config.json says");
   return [command, flags] { return Run(*command, *flags); };

@@ -31,6 +31,10 @@ const json* ConfigReader::Find(std::string_view key) const {
   return it == object_->end() || it->is_null() ? nullptr : &*it;
 }
 
+bool ConfigReader::Has(std::string_view key) const {
+  return object_->is_object() && object_->contains(std::string(key));
+}
+
 bool ConfigReader::Missing(std::string_view key) const { return Find(key) == nullptr; }
 
 const json* ConfigReader::Require(std::string_view key) {

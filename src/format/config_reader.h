@@ -23,6 +23,8 @@ class ConfigReader {
   // the reader and its children.
   ConfigReader(const nlohmann::json& object, std::string where);
 
+  // Whether the field is there, null or not.
+  bool Has(std::string_view key) const;
   // A field that is absent or null. (Hugging Face writes null for "not used".)
   bool Missing(std::string_view key) const;
 

@@ -46,9 +46,6 @@ std::optional<int64_t> ReadInt(ConfigReader& reader, const char* key, int64_t mi
 Result<GenerationConfig> ReadGenerationConfig(const nlohmann::json& json,
                                               const std::string& where) {
   // Nobody means more than these; a limit makes 1e300 an error here instead of an infinity later.
-  constexpr double kMaxTemperature = 1e6;
-  constexpr double kMinPenalty = 1e-6;
-  constexpr double kMaxPenalty = 1e6;
   ConfigReader reader(json, where);
   GenerationConfig generation;
   ReadTokenIds(reader, generation);
@@ -57,9 +54,9 @@ Result<GenerationConfig> ReadGenerationConfig(const nlohmann::json& json,
   generation.top_k = ReadInt(reader, "top_k", 0);
   generation.top_p = ReadFloat(reader, "top_p", 0, 1);
   generation.min_p = ReadFloat(reader, "min_p", 0, 1);
-  generation.repetition_penalty = ReadFloat(reader, "repetition_penalty", kMinPenalty, kMaxPenalty);
+  generation.repetition_penalty =
+      ReadFloat(reader, "repetition_penalty", kMinRepetitionPenalty, kMaxRepetitionPenalty);
   generation.max_new_tokens = ReadInt(reader, "max_new_tokens", 1);
-  generation.max_length = ReadInt(reader, "max_length", 1);
   MOIETY_RETURN_IF_ERROR(reader.status());
   return generation;
 }

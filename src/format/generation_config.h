@@ -12,6 +12,11 @@
 
 namespace moiety {
 
+// Bounds of sampling options, for files and callers alike.
+inline constexpr double kMaxTemperature = 1e6;
+inline constexpr double kMinRepetitionPenalty = 1e-6;
+inline constexpr double kMaxRepetitionPenalty = 1e6;
+
 // Empty where the file says nothing; what applies then is the caller's decision.
 struct GenerationConfig {
   std::optional<int32_t> bos_token_id;
@@ -24,7 +29,6 @@ struct GenerationConfig {
   std::optional<double> min_p;               // 0 to 1
   std::optional<double> repetition_penalty;  // above 0; 1: off
   std::optional<int64_t> max_new_tokens;     // at least 1
-  std::optional<int64_t> max_length;         // prompt included; at least 1
 };
 
 // `json`: the contents of generation_config.json, whose path `where` starts every message. A field

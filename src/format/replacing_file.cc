@@ -38,12 +38,19 @@ Result<ReplacingFile> ReplacingFile::Create(const std::filesystem::path& path) {
   if (!path.has_filename()) {
     return InvalidArgument(Format("\"{}\": not the name of a file", path.string()));
   }
+  // A rename would replace a link, or a device, by a file.
+  std::error_code error;
+  const std::filesystem::path target = std::filesystem::weakly_canonical(path, error);
+  const std::filesystem::file_status existing = std::filesystem::status(target, error);
+  if (std::filesystem::exists(existing) && !std::filesystem::is_regular_file(existing)) {
+    return InvalidArgument(Format("{}: not a regular file", path.string()));
+  }
   constexpr int kMaxAttempts = 1000;  // names left behind by processes that were killed
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     const std::filesystem::path temporary =
-        FolderOf(path) / Format(".{}.{}-{}.tmp", path.filename().string(), getpid(), attempt);
+        FolderOf(target) / Format(".{}.{}-{}.tmp", target.filename().string(), getpid(), attempt);
     const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd >= 0) return ReplacingFile(fd, path, temporary);
+    if (fd >= 0) return ReplacingFile(fd, target, temporary);
     if (errno != EEXIST) return SystemError("create", path);
   }
   return SystemError("find a free temporary name", path);

@@ -65,7 +65,8 @@ struct DecoderConfig {
 // head. `default_theta` is the architecture's rope_theta where the config has none.
 DecoderConfig ReadDecoderConfig(ConfigReader& config, double default_theta);
 
-// A window for every layer from first_layer on, or for those that `layer_types` names.
+// A window for every layer from first_layer on, or for those that `layer_types` names. The key
+// sliding_window must be there (null: none).
 void ReadSlidingWindow(ConfigReader& config, int64_t first_layer, DecoderConfig& decoder);
 
 // Declares the weights and builds the model; `config` is asked for its errors first.

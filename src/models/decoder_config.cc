@@ -5,9 +5,14 @@
 
 namespace moiety {
 namespace {
-constexpr int64_t kMaxLayers =
-    4096;  // far above any model; bounds what a config can make us allocate
-}
+
+// Far above any model: they bound what a config can make us allocate and compute before a tensor
+// has borne it out.
+constexpr int64_t kMaxLayers = 4096;
+constexpr int64_t kMaxHeads = 65536;
+constexpr int64_t kMaxHeadDim = 8192;
+
+}  // namespace
 
 DecoderConfig ReadDecoderConfig(ConfigReader& config, double default_theta) {
   DecoderConfig d;
@@ -15,10 +20,10 @@ DecoderConfig ReadDecoderConfig(ConfigReader& config, double default_theta) {
   d.vocab_size = config.Dim("vocab_size");
   d.d_model = config.Dim("hidden_size");
   d.num_layers = config.Int("num_hidden_layers", 1, kMaxLayers);
-  d.num_heads = config.Dim("num_attention_heads");
-  d.num_kv_heads = config.DimOr("num_key_value_heads", d.num_heads);
+  d.num_heads = config.Int("num_attention_heads", 1, kMaxHeads);
+  d.num_kv_heads = config.IntOr("num_key_value_heads", d.num_heads, 1, kMaxHeads);
   d.d_feed_forward = config.Dim("intermediate_size");
-  d.context_length = config.DimOr("max_position_embeddings", 2048);
+  d.context_length = config.Dim("max_position_embeddings");
   if (!config.status().ok()) return d;
 
   if (config.Missing("head_dim") && d.d_model % d.num_heads != 0) {
@@ -26,22 +31,22 @@ DecoderConfig ReadDecoderConfig(ConfigReader& config, double default_theta) {
                 Format("must divide hidden_size {} when there is no head_dim, found {}", d.d_model,
                        d.num_heads));
   }
-  d.head_dim = config.DimOr("head_dim", d.d_model / d.num_heads);
+  d.head_dim = config.IntOr("head_dim", d.d_model / d.num_heads, 1, kMaxHeadDim);
+  if (d.head_dim > kMaxHeadDim) {
+    config.Fail("hidden_size", Format("gives heads of {}, more than {}", d.head_dim, kMaxHeadDim));
+  }
   if (d.head_dim % 2 != 0)
     config.Fail("head_dim", Format("must be even for rope, found {}", d.head_dim));
   if (d.num_heads % d.num_kv_heads != 0) {
     config.Fail("num_key_value_heads", Format("must divide num_attention_heads {}, found {}",
                                               d.num_heads, d.num_kv_heads));
   }
-  const double eps = config.FloatOr("rms_norm_eps", 1e-6);
+  const double eps = config.Float("rms_norm_eps");
   if (eps < 0 || eps > 1) config.Fail("rms_norm_eps", Format("must be from 0 to 1, found {}", eps));
   d.rms_norm_eps = static_cast<float>(eps);
   if (const std::string act = config.StringOr("hidden_act", "silu");
       act != "silu" && act != "swish") {
     config.FailUnsupported("hidden_act", Format("is \"{}\": only silu is supported", act));
-  }
-  if (const double part = config.FloatOr("partial_rotary_factor", 1.0); part != 1.0) {
-    config.FailUnsupported("partial_rotary_factor", Format("is {}: only 1 is supported", part));
   }
   d.tied_head = config.BoolOr("tie_word_embeddings", false);
   d.windows.assign(static_cast<size_t>(d.num_layers), 0);
@@ -51,6 +56,8 @@ DecoderConfig ReadDecoderConfig(ConfigReader& config, double default_theta) {
 
 void ReadSlidingWindow(ConfigReader& config, int64_t first_layer, DecoderConfig& d) {
   if (!config.status().ok()) return;
+  // Libraries disagree on what a missing key means (none, or 4096).
+  if (!config.Has("sliding_window")) config.Fail("sliding_window", "is missing: null means none");
   const int64_t window = config.IntOr("sliding_window", 0, 1, INT32_MAX);
   const std::vector<std::string> types = config.StringsOr("layer_types", {});
   if (!types.empty() && static_cast<int64_t>(types.size()) != d.num_layers) {

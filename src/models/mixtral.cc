@@ -6,7 +6,8 @@ namespace moiety {
 
 Result<std::unique_ptr<const Model>> BuildMixtral(ConfigReader& config, WeightStore& store) {
   DecoderConfig d = ReadDecoderConfig(config, 1e6);
-  ReadSlidingWindow(config, 0, d);
+  d.num_kv_heads = config.Dim("num_key_value_heads");
+  if (config.Has("sliding_window")) ReadSlidingWindow(config, 0, d);
   RouterOptions moe;
   moe.num_experts = config.Dim("num_local_experts");
   moe.top_k = config.Int("num_experts_per_tok", 1, moe.num_experts);

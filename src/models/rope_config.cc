@@ -16,11 +16,14 @@ struct RopeInput {
   double context_length;
 };
 
-// A number above zero.
+// A number that keeps every frequency and factor within f32.
+double Bounded(ConfigReader& config, std::string_view key, double value, double min, double max) {
+  if (value >= min && value <= max) return value;
+  config.Fail(key, Format("must be from {} to {}, found {}", min, max, value));
+  return min;
+}
 double Positive(ConfigReader& config, std::string_view key, double value) {
-  if (value > 0) return value;
-  config.Fail(key, Format("must be above 0, found {}", value));
-  return 1;
+  return Bounded(config, key, value, 1e-6, 1e9);
 }
 double Factor(ConfigReader& scaling) {
   return Positive(scaling, "factor", scaling.Float("factor"));
@@ -38,7 +41,7 @@ double Llama3Scaling(ConfigReader& scaling, const RopeInput&, std::vector<double
   Llama3RopeScaling s;
   s.factor = Factor(scaling);
   s.low_freq_factor = Positive(scaling, "low_freq_factor", scaling.Float("low_freq_factor"));
-  s.high_freq_factor = scaling.Float("high_freq_factor");
+  s.high_freq_factor = Positive(scaling, "high_freq_factor", scaling.Float("high_freq_factor"));
   s.original_context = static_cast<double>(scaling.Dim("original_max_position_embeddings"));
   if (s.high_freq_factor <= s.low_freq_factor) {
     scaling.Fail("high_freq_factor", Format("must be above low_freq_factor {}, found {}",
@@ -95,7 +98,13 @@ RopeTable ReadRopeTable(ConfigReader& config, int64_t head_dim, int64_t context_
   } else {
     scaling = config.Object("rope_scaling");
   }
-  Positive(config, "rope_theta", theta);
+  Bounded(config, "rope_theta", theta, 1, 1e15);
+  for (ConfigReader* place : {&config, scaling.has_value() ? &*scaling : nullptr}) {
+    if (place == nullptr) continue;
+    if (const double part = place->FloatOr("partial_rotary_factor", 1.0); part != 1.0) {
+      place->FailUnsupported("partial_rotary_factor", Format("is {}: only 1 is supported", part));
+    }
+  }
 
   std::string kind = "default";
   if (scaling.has_value())

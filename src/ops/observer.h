@@ -16,7 +16,8 @@ struct Batch;         // ops/batch.h
 class Observer {
  public:
   virtual ~Observer() = default;
-  // The rows of the step that begins; everything until the next OnStep belongs to them.
+  // The rows of the step that begins; everything until the next OnStep belongs to
+  // them. The step may still fail.
   virtual void OnStep(const Batch& batch) { (void)batch; }
   // A MoE layer's choices, before its experts run.
   virtual void OnRoute(int64_t layer, const RouterOutput& routed) {

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -45,9 +46,12 @@ Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& model,
   std::unique_ptr<Engine> engine(new Engine);
   engine->path_ = model;
   engine->generation_ = folder.generation;
-  engine->context_ =
-      std::make_unique<Context>(options.num_threads == 0 ? UsableCpus() : options.num_threads,
-                                *kernels, options.memory_limit_bytes);
+  const int num_threads = options.num_threads == 0 ? UsableCpus() : options.num_threads;
+  try {
+    engine->context_ = std::make_unique<Context>(num_threads, *kernels, options.memory_limit_bytes);
+  } catch (const std::system_error&) {
+    return ResourceExhausted(Format("the system cannot start {} threads", num_threads));
+  }
   engine->store_ = std::make_unique<WeightStore>(std::move(folder.tensors), model.string(),
                                                  options.residency, engine->context_->budget);
   ConfigReader config(*folder.config, folder.config_path);
@@ -72,7 +76,22 @@ Status Engine::Feed(Sequence& sequence, std::span<const int32_t> ids, LogitRows 
     return InvalidArgument(Format("{} tokens do not fit the model's context of {}",
                                   sequence.length() + num_ids, context_length));
   }
+  if (chunk < 1) return InvalidArgument(Format("chunk must be at least 1, found {}", chunk));
+  for (const int32_t id : ids) {
+    if (id < 0 || id >= model_->info().vocab_size) {
+      return InvalidArgument(Format("token id {} is outside the model's vocabulary of {}", id,
+                                    model_->info().vocab_size));
+    }
+  }
   MOIETY_RETURN_IF_ERROR(sequence.Reserve(num_ids));
+  Status status = FeedReserved(sequence, ids, rows, on_logits, observer, chunk);
+  if (!status.ok()) sequence.Truncate(sequence.length());  // pages of steps that did not come
+  return status;
+}
+
+Status Engine::FeedReserved(Sequence& sequence, std::span<const int32_t> ids, LogitRows rows,
+                            const OnLogits& on_logits, Observer* observer, int64_t chunk) {
+  const auto num_ids = static_cast<int64_t>(ids.size());
   std::vector<int32_t> logit_rows;
   for (int64_t begin = 0; begin < num_ids; begin += chunk) {
     const int64_t count = std::min(chunk, num_ids - begin);
@@ -89,7 +108,7 @@ Status Engine::Feed(Sequence& sequence, std::span<const int32_t> ids, LogitRows 
     batch.segments.push_back({.begin = 0,
                               .count = count,
                               .position = sequence.length(),
-                              .sequence = 0,
+                              .sequence = sequence.number(),
                               .pages = sequence.pages()});
     batch.logit_rows = logit_rows;
     if (observer != nullptr) observer->OnStep(batch);

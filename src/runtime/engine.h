@@ -57,6 +57,8 @@ class Engine {
 
  private:
   Engine() = default;
+  Status FeedReserved(Sequence& sequence, std::span<const int32_t> ids, LogitRows rows,
+                      const OnLogits& on_logits, Observer* observer, int64_t chunk);
 
   std::filesystem::path path_;
   GenerationConfig generation_;

@@ -41,6 +41,8 @@ SamplingOptions DefaultSampling(const GenerationConfig& config) {
   s.top_p = config.top_p.value_or(s.top_p);
   s.min_p = config.min_p.value_or(s.min_p);
   s.repetition_penalty = config.repetition_penalty.value_or(s.repetition_penalty);
+  // Its authors mean the whole text, as transformers applies it.
+  if (config.repetition_penalty.has_value()) s.penalty_last_n = -1;
   if (config.do_sample == false) s.temperature = 0;
   return s;
 }
@@ -53,6 +55,7 @@ Result<GenerationResult> Generate(Engine& engine, Sequence& sequence,
   if (options.max_tokens < -1) {
     return InvalidArgument(Format("max_tokens must be -1 or more, found {}", options.max_tokens));
   }
+  if (on_token == nullptr) return InvalidArgument("on_token must not be empty");
   if (options.top_logprobs < 0) {
     return InvalidArgument(
         Format("top_logprobs must be 0 or more, found {}", options.top_logprobs));

@@ -24,6 +24,7 @@ class KvPagePool {
   Result<float*> Take();  // fails when the budget or the machine has no more
   void Return(float* page) { free_.push_back(page); }
 
+  int64_t NextSequence() { return num_sequences_++; }
   const StateLayout& layout() const { return layout_; }
   uint64_t page_bytes() const { return static_cast<uint64_t>(layout_.page_values) * sizeof(float); }
 
@@ -36,17 +37,20 @@ class KvPagePool {
   MemoryBudget& budget_;
   std::vector<Slot> slots_;
   std::vector<float*> free_;
+  int64_t num_sequences_ = 0;
 };
 
 // The state of one sequence: how many tokens it has and the pages that hold them. Gives its pages
 // back when destroyed; the pool must outlive it.
 class Sequence {
  public:
-  explicit Sequence(KvPagePool& pool) : pool_(pool) {}
+  explicit Sequence(KvPagePool& pool) : pool_(pool), number_(pool.NextSequence()) {}
   ~Sequence() { Truncate(0); }
   Sequence(const Sequence&) = delete;
   Sequence& operator=(const Sequence&) = delete;
 
+  // Counts the sequences of a pool from 0: what observers know it by.
+  int64_t number() const { return number_; }
   int64_t length() const { return length_; }
   std::span<float* const> pages() const { return pages_; }
 
@@ -59,6 +63,7 @@ class Sequence {
 
  private:
   KvPagePool& pool_;
+  int64_t number_;
   std::vector<float*> pages_;
   int64_t length_ = 0;
 };

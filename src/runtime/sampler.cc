@@ -7,6 +7,7 @@
 #include "base/exact_math.h"
 #include "base/format.h"
 #include "base/rng.h"
+#include "format/generation_config.h"
 
 namespace moiety {
 namespace {
@@ -35,13 +36,14 @@ constexpr auto kBetter = [](const auto& a, const auto& b) {
 
 Status CheckSamplingOptions(const SamplingOptions& o, int64_t vocab_size) {
   constexpr double kMax = 1e6;
-  MOIETY_RETURN_IF_ERROR(CheckRange("temperature", o.temperature, 0, 100));
-  MOIETY_RETURN_IF_ERROR(CheckRange("top_k", static_cast<double>(o.top_k), 0, INT32_MAX));
+  MOIETY_RETURN_IF_ERROR(CheckRange("temperature", o.temperature, 0, kMaxTemperature));
+  MOIETY_RETURN_IF_ERROR(CheckRange("top_k", static_cast<double>(o.top_k), 0, 0x1p63));
   MOIETY_RETURN_IF_ERROR(CheckRange("top_p", o.top_p, 0, 1));
   MOIETY_RETURN_IF_ERROR(CheckRange("min_p", o.min_p, 0, 1));
   MOIETY_RETURN_IF_ERROR(
       CheckRange("penalty_last_n", static_cast<double>(o.penalty_last_n), -1, INT32_MAX));
-  MOIETY_RETURN_IF_ERROR(CheckRange("repetition_penalty", o.repetition_penalty, 1e-3, kMax));
+  MOIETY_RETURN_IF_ERROR(CheckRange("repetition_penalty", o.repetition_penalty,
+                                    kMinRepetitionPenalty, kMaxRepetitionPenalty));
   MOIETY_RETURN_IF_ERROR(CheckRange("presence_penalty", o.presence_penalty, -kMax, kMax));
   MOIETY_RETURN_IF_ERROR(CheckRange("frequency_penalty", o.frequency_penalty, -kMax, kMax));
   for (const auto& [id, bias] : o.logit_bias) {

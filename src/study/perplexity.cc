@@ -29,12 +29,11 @@ Result<PerplexityResult> ComputePerplexity(
   const int64_t window = std::min(options.window, num_ids);
 
   PerplexityResult result;
-  Sequence sequence(engine.pages());
   for (int64_t begin = 0; begin + window <= num_ids; begin += options.stride) {
     // Windows after the first leave out what the one before has predicted.
     const int64_t first_new =
         begin == 0 || options.stride == options.window ? 1 : window - options.stride;
-    sequence.Truncate(0);
+    Sequence sequence(engine.pages());
     const auto on_logits = [&](int64_t first, const Matrix& logits) -> Status {
       for (int64_t i = 0; i < logits.rows; ++i) {
         const int64_t next = first + i + 1;  // the id that row i predicts, within the window

@@ -1,6 +1,7 @@
 #include "study/trace.h"
 
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -58,7 +59,10 @@ void TraceWriter::OnRoute(int64_t layer, const RouterOutput& routed) {
     for (bool first = true; i < routed.routed.size() && routed.routed[i].token == token;
          ++i, first = false) {
       experts += Format("{}{}", first ? "" : ",", routed.routed[i].expert);
-      weights += Format("{}{:.9g}", first ? "" : ",", routed.routed[i].weight);
+      weights += first ? "" : ",";
+      // JSON has no word for what a broken model computes.
+      const float weight = routed.routed[i].weight;
+      weights += std::isfinite(weight) ? Format("{:.9g}", weight) : "null";
     }
     experts += "]";
     weights += "]";

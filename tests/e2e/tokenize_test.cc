@@ -23,6 +23,10 @@ TEST(Tokenize, ListsIdsAndPieces) {
             "    3072  ▁fois\n");
 }
 
+TEST(Tokenize, ShowsControlCharactersAsEscapes) {
+  EXPECT_EQ(Moiety({"tokenize", Starter().string(), "\n", "--no-special"}).out, "     699  ▁\\n\n");
+}
+
 TEST(Tokenize, JsonHasIdsAndPieces) {
   const json document = json::parse(
       Moiety({"tokenize", Starter().string(), "Il était", "--json", "--no-special"}).out);

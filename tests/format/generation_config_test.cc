@@ -21,7 +21,7 @@ Result<GenerationConfig> Read(const std::string& text) {
 TEST(GenerationConfig, ReadsEveryField) {
   const Result<GenerationConfig> config = Read(R"({"bos_token_id": 1, "eos_token_id": [2, 7],
       "pad_token_id": 0, "do_sample": true, "temperature": 0.7, "top_k": 20, "top_p": 0.8,
-      "min_p": 0.05, "repetition_penalty": 1.05, "max_new_tokens": 512, "max_length": 4096,
+      "min_p": 0.05, "repetition_penalty": 1.05, "max_new_tokens": 512,
       "transformers_version": "5.0.0", "cache_implementation": {"any": "thing"}})");
   ASSERT_TRUE(config.ok()) << config.status().message();
   EXPECT_EQ(config->bos_token_id, 1);
@@ -34,7 +34,6 @@ TEST(GenerationConfig, ReadsEveryField) {
   EXPECT_EQ(config->min_p, 0.05);
   EXPECT_EQ(config->repetition_penalty, 1.05);
   EXPECT_EQ(config->max_new_tokens, 512);
-  EXPECT_EQ(config->max_length, 4096);
 }
 
 TEST(GenerationConfig, IsEmptyWhereTheFileSaysNothing) {
@@ -52,7 +51,6 @@ TEST(GenerationConfig, IsEmptyWhereTheFileSaysNothing) {
     EXPECT_FALSE(config->min_p.has_value());
     EXPECT_FALSE(config->repetition_penalty.has_value());
     EXPECT_FALSE(config->max_new_tokens.has_value());
-    EXPECT_FALSE(config->max_length.has_value());
   }
 }
 
@@ -89,8 +87,8 @@ TEST(GenerationConfig, RefusesWrongValues) {
        "\"pad_token_id\" must be an integer from -1 to 2147483647, found -2"},
       {R"({"max_new_tokens": 0})",
        "\"max_new_tokens\" must be an integer from 1 to 9223372036854775807, found 0"},
-      {R"({"max_length": []})",
-       "\"max_length\" must be an integer from 1 to 9223372036854775807, found []"}};
+      {R"({"max_new_tokens": []})",
+       "\"max_new_tokens\" must be an integer from 1 to 9223372036854775807, found []"}};
   for (const auto& [text, expected] : cases) {
     const Result<GenerationConfig> config = Read(text);
     ASSERT_FALSE(config.ok()) << text;

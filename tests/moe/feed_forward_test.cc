@@ -24,10 +24,9 @@ TEST(FeedForward, FollowsTheFormula) {
           ASSERT_EQ(y.rows, 3);
           ASSERT_EQ(y.cols, d_model);
           for (int64_t row = 0; row < 3; ++row) {
-            const std::vector<double> expected = expert.Apply(x.Row(row));
+            const std::vector<Bounded> expected = expert.Apply(x.Row(row));
             for (size_t i = 0; i < expected.size(); ++i) {
-              ASSERT_NEAR(static_cast<double>(y.Row(row)[i]), expected[i],
-                          TestExpert::Tolerance(d_model, d_expert));
+              ASSERT_NEAR(static_cast<double>(y.Row(row)[i]), expected[i].value, expected[i].error);
             }
           }
         }

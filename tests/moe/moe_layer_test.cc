@@ -67,19 +67,20 @@ void ExpectLayer(const Matrix& x, const Matrix& y, const TestLayer& layer,
   ASSERT_EQ(y.rows, x.rows);
   ASSERT_EQ(y.cols, x.cols);
   for (int64_t t = 0; t < x.rows; ++t) {
-    std::vector<double> expected(kModel, 0.0);
-    double weights = 0;
+    std::vector<Bounded> expected(kModel);
     for (const RoutedToken& choice : routed) {
       if (choice.token != t) continue;
+      const auto weight = static_cast<double>(choice.weight);
       const auto row = layer.tests[static_cast<size_t>(choice.expert)].Apply(x.Row(t));
-      for (size_t i = 0; i < expected.size(); ++i)
-        expected[i] += static_cast<double>(choice.weight) * row[i];
-      weights += std::abs(static_cast<double>(choice.weight));
+      for (size_t i = 0; i < expected.size(); ++i) {
+        expected[i].value += weight * row[i].value;
+        // Combine rounds once per choice.
+        expected[i].error += weight * row[i].error + 6 * 0x1p-24 * std::abs(weight * row[i].value);
+      }
     }
-    // Combine rounds once per choice, far below the experts' own error.
-    const double error = 2 * weights * TestExpert::Tolerance(kModel, kExpert);
     for (size_t i = 0; i < expected.size(); ++i) {
-      ASSERT_NEAR(static_cast<double>(y.Row(t)[i]), expected[i], error) << "token " << t;
+      ASSERT_NEAR(static_cast<double>(y.Row(t)[i]), expected[i].value, expected[i].error)
+          << "token " << t;
     }
   }
 }

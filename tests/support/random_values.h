@@ -3,6 +3,7 @@
 #define MOIETY_TESTS_SUPPORT_RANDOM_VALUES_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <vector>

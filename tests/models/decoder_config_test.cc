@@ -1,0 +1,171 @@
+// What the decoder architectures read from config.json, and what they refuse.
+#include <gmock/gmock.h>
+
+#include "models/decoder.h"
+
+namespace moiety {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+json Config() {
+  return {{"model_type", "llama"},  {"vocab_size", 100},        {"hidden_size", 32},
+          {"num_hidden_layers", 3}, {"num_attention_heads", 4}, {"intermediate_size", 24}};
+}
+
+json With(const json& changes) {
+  json config = Config();
+  config.update(changes);
+  return config;
+}
+
+// The config with the changes, read; its status must be ok.
+DecoderConfig Read(const json& changes, double default_theta = 10000) {
+  const json config = With(changes);
+  ConfigReader reader(config, "config.json");
+  DecoderConfig decoder = ReadDecoderConfig(reader, default_theta);
+  EXPECT_TRUE(reader.status().ok()) << reader.status().message();
+  return decoder;
+}
+
+TEST(DecoderConfig, ReadsWhatIsThere) {
+  const DecoderConfig d = Read({{"num_key_value_heads", 2},
+                                {"head_dim", 12},
+                                {"max_position_embeddings", 77},
+                                {"rms_norm_eps", 1e-3},
+                                {"tie_word_embeddings", true}});
+  EXPECT_EQ(d.model_type, "llama");
+  EXPECT_EQ(d.vocab_size, 100);
+  EXPECT_EQ(d.d_model, 32);
+  EXPECT_EQ(d.num_layers, 3);
+  EXPECT_EQ(d.num_heads, 4);
+  EXPECT_EQ(d.num_kv_heads, 2);
+  EXPECT_EQ(d.head_dim, 12);
+  EXPECT_EQ(d.d_feed_forward, 24);
+  EXPECT_EQ(d.context_length, 77);
+  EXPECT_EQ(d.rms_norm_eps, 1e-3F);
+  EXPECT_TRUE(d.tied_head);
+  EXPECT_THAT(d.windows, ElementsAre(0, 0, 0));
+  EXPECT_EQ(d.rope.inverse_frequencies.size(), 6U);
+  EXPECT_FALSE(d.moe.has_value());
+}
+
+TEST(DecoderConfig, FillsInWhatConfigsLeaveOut) {
+  const DecoderConfig d = Read({{"num_key_value_heads", nullptr}, {"head_dim", nullptr}}, 500);
+  EXPECT_EQ(d.num_kv_heads, 4);
+  EXPECT_EQ(d.head_dim, 8);
+  EXPECT_EQ(d.context_length, 2048);
+  EXPECT_EQ(d.rms_norm_eps, 1e-6F);
+  EXPECT_FALSE(d.tied_head);
+  EXPECT_NEAR(d.rope.inverse_frequencies[1], std::pow(500.0, -0.25), 1e-6);
+}
+
+TEST(DecoderConfig, HeadDimNeedNotDivideTheWidth) {
+  EXPECT_EQ(Read({{"num_attention_heads", 5}, {"head_dim", 10}}).head_dim, 10);
+  EXPECT_EQ(Read({{"hidden_act", "swish"}, {"partial_rotary_factor", 1.0}}).head_dim, 8);
+}
+
+TEST(DecoderConfig, RefusesWhatMakesNoSense) {
+  const std::vector<std::pair<json, std::string>> cases = {
+      {{{"vocab_size", nullptr}}, "\"vocab_size\" is missing"},
+      {{{"vocab_size", 0}}, "\"vocab_size\" must be an integer from 1 to 2147483647, found 0"},
+      {{{"hidden_size", -16}}, "\"hidden_size\" must be"},
+      {{{"hidden_size", 16.5}}, "found 16.5"},
+      {{{"hidden_size", "32"}}, "found \"32\""},
+      {{{"num_hidden_layers", 0}},
+       "\"num_hidden_layers\" must be an integer from 1 to 4096, found 0"},
+      {{{"num_hidden_layers", 1000000000}}, "\"num_hidden_layers\" must be"},
+      {{{"num_attention_heads", 0}}, "\"num_attention_heads\" must be"},
+      {{{"num_attention_heads", 3}},
+       "\"num_attention_heads\" must divide hidden_size 32 when there is no head_dim, found 3"},
+      {{{"num_key_value_heads", 3}},
+       "\"num_key_value_heads\" must divide num_attention_heads 4, found 3"},
+      {{{"num_key_value_heads", 8}},
+       "\"num_key_value_heads\" must divide num_attention_heads 4, found 8"},
+      {{{"head_dim", 7}}, "\"head_dim\" must be even for rope, found 7"},
+      {{{"intermediate_size", 0}}, "\"intermediate_size\" must be"},
+      {{{"max_position_embeddings", 0}}, "\"max_position_embeddings\" must be"},
+      {{{"rms_norm_eps", -1}}, "\"rms_norm_eps\" must be from 0 to 1, found -1"},
+      {{{"rms_norm_eps", 2}}, "\"rms_norm_eps\" must be from 0 to 1, found 2"},
+      {{{"tie_word_embeddings", 1}}, "\"tie_word_embeddings\" must be true or false, found 1"},
+      {{{"rope_theta", 0}}, "\"rope_theta\" must be above 0, found 0"},
+  };
+  for (const auto& [changes, message] : cases) {
+    const json config = With(changes);
+    ConfigReader reader(config, "config.json");
+    (void)ReadDecoderConfig(reader, 10000);
+    EXPECT_EQ(reader.status().code(), StatusCode::kInvalidData) << changes;
+    EXPECT_THAT(reader.status().message(), HasSubstr("config.json: " + message.substr(0, 1)));
+    EXPECT_THAT(reader.status().message(), HasSubstr(message));
+  }
+}
+
+TEST(DecoderConfig, RefusesWhatItCannotDo) {
+  const std::vector<std::pair<json, std::string>> cases = {
+      {{{"hidden_act", "gelu"}}, "\"hidden_act\" is \"gelu\": only silu is supported"},
+      {{{"partial_rotary_factor", 0.5}}, "\"partial_rotary_factor\" is 0.5: only 1 is supported"},
+      {{{"rope_scaling", {{"type", "spiral"}, {"factor", 2}}}}, "spiral"},
+  };
+  for (const auto& [changes, message] : cases) {
+    const json config = With(changes);
+    ConfigReader reader(config, "config.json");
+    (void)ReadDecoderConfig(reader, 10000);
+    EXPECT_EQ(reader.status().code(), StatusCode::kUnsupported) << changes;
+    EXPECT_THAT(reader.status().message(), HasSubstr(message));
+  }
+}
+
+// The windows of the three layers, or the error.
+struct Windows {
+  std::vector<int64_t> windows;
+  Status status;
+};
+Windows ReadWindows(const json& changes, int64_t first_layer) {
+  const json config = With(changes);
+  ConfigReader reader(config, "config.json");
+  DecoderConfig d = ReadDecoderConfig(reader, 10000);
+  ReadSlidingWindow(reader, first_layer, d);
+  return {d.windows, reader.status()};
+}
+
+TEST(SlidingWindow, AppliesFromALayerOn) {
+  EXPECT_THAT(ReadWindows({{"sliding_window", 12}}, 0).windows, ElementsAre(12, 12, 12));
+  EXPECT_THAT(ReadWindows({{"sliding_window", 12}}, 1).windows, ElementsAre(0, 12, 12));
+  EXPECT_THAT(ReadWindows({{"sliding_window", 12}}, 28).windows, ElementsAre(0, 0, 0));
+  EXPECT_THAT(ReadWindows({{"sliding_window", nullptr}}, 0).windows, ElementsAre(0, 0, 0));
+  EXPECT_THAT(ReadWindows({}, 0).windows, ElementsAre(0, 0, 0));
+}
+
+TEST(SlidingWindow, LayerTypesDecide) {
+  const json types = {"sliding_attention", "full_attention", "sliding_attention"};
+  EXPECT_THAT(ReadWindows({{"sliding_window", 12}, {"layer_types", types}}, 1).windows,
+              ElementsAre(12, 0, 12));
+}
+
+TEST(SlidingWindow, Errors) {
+  const json sliding = {"full_attention", "sliding_attention", "full_attention"};
+  const std::vector<std::pair<json, std::string>> cases = {
+      {{{"sliding_window", 0}}, "\"sliding_window\" must be"},
+      {{{"sliding_window", 8}, {"layer_types", {"full_attention"}}},
+       "\"layer_types\" must have an entry for each of 3 layers, found 1"},
+      {{{"layer_types", sliding}},
+       "\"sliding_window\" is missing, but layer_types names sliding layers"},
+      {{{"sliding_window", 8}, {"layer_types", "full_attention"}},
+       "\"layer_types\" must be a list of strings"},
+  };
+  for (const auto& [changes, message] : cases) {
+    const Status status = ReadWindows(changes, 0).status;
+    EXPECT_EQ(status.code(), StatusCode::kInvalidData) << changes;
+    EXPECT_THAT(status.message(), HasSubstr(message));
+  }
+  const Status chunked =
+      ReadWindows({{"layer_types", {"full_attention", "chunked_attention", "full_attention"}}}, 0)
+          .status;
+  EXPECT_EQ(chunked.code(), StatusCode::kUnsupported);
+  EXPECT_THAT(chunked.message(), HasSubstr("\"chunked_attention\""));
+}
+
+}  // namespace
+}  // namespace moiety
