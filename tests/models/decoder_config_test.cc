@@ -1,6 +1,9 @@
 // What the decoder architectures read from config.json, and what they refuse.
 #include <gmock/gmock.h>
 
+#include <cmath>
+#include <nlohmann/json.hpp>
+
 #include "models/decoder.h"
 
 namespace moiety {
