@@ -14,13 +14,14 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 json Config() {
-  return {{"model_type", "llama"},  {"vocab_size", 100},        {"hidden_size", 32},
-          {"num_hidden_layers", 3}, {"num_attention_heads", 4}, {"intermediate_size", 24}};
+  return {{"model_type", "llama"},         {"vocab_size", 100},        {"hidden_size", 32},
+          {"num_hidden_layers", 3},        {"num_attention_heads", 4}, {"intermediate_size", 24},
+          {"max_position_embeddings", 64}, {"rms_norm_eps", 1e-6}};
 }
 
 json With(const json& changes) {
   json config = Config();
-  config.update(changes);
+  if (!changes.is_null()) config.update(changes);
   return config;
 }
 
@@ -59,8 +60,6 @@ TEST(DecoderConfig, FillsInWhatConfigsLeaveOut) {
   const DecoderConfig d = Read({{"num_key_value_heads", nullptr}, {"head_dim", nullptr}}, 500);
   EXPECT_EQ(d.num_kv_heads, 4);
   EXPECT_EQ(d.head_dim, 8);
-  EXPECT_EQ(d.context_length, 2048);
-  EXPECT_EQ(d.rms_norm_eps, 1e-6F);
   EXPECT_FALSE(d.tied_head);
   EXPECT_NEAR(d.rope.inverse_frequencies[1], std::pow(500.0, -0.25), 1e-6);
 }
@@ -73,6 +72,10 @@ TEST(DecoderConfig, HeadDimNeedNotDivideTheWidth) {
 TEST(DecoderConfig, RefusesWhatMakesNoSense) {
   const std::vector<std::pair<json, std::string>> cases = {
       {{{"vocab_size", nullptr}}, "\"vocab_size\" is missing"},
+      {{{"rms_norm_eps", nullptr}}, "\"rms_norm_eps\" is missing"},
+      {{{"max_position_embeddings", nullptr}}, "\"max_position_embeddings\" is missing"},
+      {{{"head_dim", 8194}}, "\"head_dim\" must be an integer from 1 to 8192, found 8194"},
+      {{{"hidden_size", 40000}}, "\"hidden_size\" gives heads of 10000, more than 8192"},
       {{{"vocab_size", 0}}, "\"vocab_size\" must be an integer from 1 to 2147483647, found 0"},
       {{{"hidden_size", -16}}, "\"hidden_size\" must be"},
       {{{"hidden_size", 16.5}}, "found 16.5"},
@@ -93,7 +96,7 @@ TEST(DecoderConfig, RefusesWhatMakesNoSense) {
       {{{"rms_norm_eps", -1}}, "\"rms_norm_eps\" must be from 0 to 1, found -1"},
       {{{"rms_norm_eps", 2}}, "\"rms_norm_eps\" must be from 0 to 1, found 2"},
       {{{"tie_word_embeddings", 1}}, "\"tie_word_embeddings\" must be true or false, found 1"},
-      {{{"rope_theta", 0}}, "\"rope_theta\" must be above 0, found 0"},
+      {{{"rope_theta", 0}}, "\"rope_theta\" must be from 1 to 1e+15, found 0"},
   };
   for (const auto& [changes, message] : cases) {
     const json config = With(changes);
@@ -138,7 +141,6 @@ TEST(SlidingWindow, AppliesFromALayerOn) {
   EXPECT_THAT(ReadWindows({{"sliding_window", 12}}, 1).windows, ElementsAre(0, 12, 12));
   EXPECT_THAT(ReadWindows({{"sliding_window", 12}}, 28).windows, ElementsAre(0, 0, 0));
   EXPECT_THAT(ReadWindows({{"sliding_window", nullptr}}, 0).windows, ElementsAre(0, 0, 0));
-  EXPECT_THAT(ReadWindows({}, 0).windows, ElementsAre(0, 0, 0));
 }
 
 TEST(SlidingWindow, LayerTypesDecide) {
@@ -150,10 +152,12 @@ TEST(SlidingWindow, LayerTypesDecide) {
 TEST(SlidingWindow, Errors) {
   const json sliding = {"full_attention", "sliding_attention", "full_attention"};
   const std::vector<std::pair<json, std::string>> cases = {
+      {json::object(), "\"sliding_window\" is missing: null means none"},
       {{{"sliding_window", 0}}, "\"sliding_window\" must be"},
       {{{"sliding_window", 8}, {"layer_types", {"full_attention"}}},
        "\"layer_types\" must have an entry for each of 3 layers, found 1"},
-      {{{"layer_types", sliding}},
+      {nullptr, "\"sliding_window\" is missing: null means none"},
+      {{{"sliding_window", nullptr}, {"layer_types", sliding}},
        "\"sliding_window\" is missing, but layer_types names sliding layers"},
       {{{"sliding_window", 8}, {"layer_types", "full_attention"}},
        "\"layer_types\" must be a list of strings"},
@@ -164,7 +168,9 @@ TEST(SlidingWindow, Errors) {
     EXPECT_THAT(status.message(), HasSubstr(message));
   }
   const Status chunked =
-      ReadWindows({{"layer_types", {"full_attention", "chunked_attention", "full_attention"}}}, 0)
+      ReadWindows({{"sliding_window", nullptr},
+                   {"layer_types", {"full_attention", "chunked_attention", "full_attention"}}},
+                  0)
           .status;
   EXPECT_EQ(chunked.code(), StatusCode::kUnsupported);
   EXPECT_THAT(chunked.message(), HasSubstr("\"chunked_attention\""));

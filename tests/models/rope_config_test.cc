@@ -21,7 +21,8 @@ struct Outcome {
   RopeTable table;
   Status status;
 };
-Outcome Read(const json& config, double default_theta = 10000) {
+Outcome Read(const json& fields, double default_theta = 10000) {
+  const json config = fields.is_null() ? json::object() : fields;
   ConfigReader reader(config, "config.json");
   RopeTable table = ReadRopeTable(reader, kHeadDim, kContext, default_theta);
   return {std::move(table), reader.status()};
@@ -136,25 +137,27 @@ TEST(RopeConfig, Errors) {
     return json{{"rope_scaling", scaling}};
   };
   const std::vector<std::pair<json, std::string>> cases = {
-      {{{"rope_theta", 0}}, "\"rope_theta\" must be above 0, found 0"},
-      {{{"rope_theta", -3}}, "\"rope_theta\" must be above 0, found -3"},
+      {{{"rope_theta", 0}}, "\"rope_theta\" must be from 1 to 1e+15, found 0"},
+      {{{"rope_theta", -3}}, "\"rope_theta\" must be from 1 to 1e+15, found -3"},
       {{{"rope_theta", "big"}}, "\"rope_theta\" must be a finite number"},
       {{{"rope_scaling", "linear"}}, "\"rope_scaling\" must be an object"},
       {{{"rope_scaling", {{"type", 1}}}}, "\"rope_scaling.type\" must be a string"},
       {{{"rope_scaling", {{"type", "linear"}}}}, "\"rope_scaling.factor\" is missing"},
       {{{"rope_scaling", {{"type", "linear"}, {"factor", 0}}}},
-       "\"rope_scaling.factor\" must be above 0, found 0"},
+       "\"rope_scaling.factor\" must be from 1e-06 to 1e+09, found 0"},
       {{{"rope_parameters", {{"rope_type", "linear"}, {"factor", -1}}}},
-       "\"rope_parameters.factor\" must be above 0"},
+       "\"rope_parameters.factor\" must be from 1e-06 to 1e+09"},
       {llama3({{"factor", nullptr}}), "\"rope_scaling.factor\" is missing"},
-      {llama3({{"low_freq_factor", 0}}), "\"rope_scaling.low_freq_factor\" must be above 0"},
+      {llama3({{"low_freq_factor", 0}}),
+       "\"rope_scaling.low_freq_factor\" must be from 1e-06 to 1e+09"},
       {llama3({{"high_freq_factor", 1.0}}),
        "\"rope_scaling.high_freq_factor\" must be above low_freq_factor 1, found 1"},
       {llama3({{"original_max_position_embeddings", 0}}),
        "\"rope_scaling.original_max_position_embeddings\""},
-      {yarn({{"beta_fast", 0}}), "\"rope_scaling.beta_fast\" must be above 0"},
-      {yarn({{"beta_slow", -1}}), "\"rope_scaling.beta_slow\" must be above 0"},
-      {yarn({{"attention_factor", 0}}), "\"rope_scaling.attention_factor\" must be above 0"},
+      {yarn({{"beta_fast", 0}}), "\"rope_scaling.beta_fast\" must be from 1e-06 to 1e+09"},
+      {yarn({{"beta_slow", -1}}), "\"rope_scaling.beta_slow\" must be from 1e-06 to 1e+09"},
+      {yarn({{"attention_factor", 0}}),
+       "\"rope_scaling.attention_factor\" must be from 1e-06 to 1e+09"},
       {yarn({{"original_max_position_embeddings", 0}}),
        "\"rope_scaling.original_max_position_embeddings\""},
       {yarn({{"truncate", 1}}), "\"rope_scaling.truncate\" must be true or false"},

@@ -34,8 +34,10 @@ struct Outcome {
 };
 
 // `stop_after`: the callback asks to stop at this many events.
-Outcome Run(Engine& engine, const std::vector<int32_t>& prompt, const GenerationOptions& options,
-            size_t stop_after = std::numeric_limits<size_t>::max(), Observer* observer = nullptr) {
+Outcome Continue(Engine& engine, const std::vector<int32_t>& prompt,
+                 const GenerationOptions& options,
+                 size_t stop_after = std::numeric_limits<size_t>::max(),
+                 Observer* observer = nullptr) {
   Outcome outcome;
   Sequence sequence(engine.pages());
   const auto result = Generate(
@@ -66,7 +68,7 @@ std::vector<int32_t> Bytes(const std::string& text) {
 TEST(Generate, UntilTheModelEndsTheText) {
   const auto engine = OpenOrFail(ScriptedModel("abcdef", kEnd));
   ASSERT_NE(engine, nullptr);
-  const Outcome outcome = Run(*engine, Bytes("b"), Greedy());
+  const Outcome outcome = Continue(*engine, Bytes("b"), Greedy());
   EXPECT_EQ(outcome.text(), "cdef");
   EXPECT_THAT(outcome.ids(), ElementsAre(ByteId('c'), ByteId('d'), ByteId('e'), ByteId('f'), kEnd));
   EXPECT_EQ(outcome.events.back().text, "");
@@ -82,7 +84,7 @@ TEST(Generate, AnyEndOfTextIdEndsIt) {
   model.generation_config = {{"eos_token_id", {ByteId('e'), ByteId('d')}}};
   const auto engine = OpenOrFail(model);
   ASSERT_NE(engine, nullptr);
-  EXPECT_EQ(Run(*engine, Bytes("a"), Greedy()).text(), "bc");
+  EXPECT_EQ(Continue(*engine, Bytes("a"), Greedy()).text(), "bc");
 }
 
 TEST(Generate, EndOfTextCanBeIgnored) {
@@ -92,7 +94,7 @@ TEST(Generate, EndOfTextCanBeIgnored) {
   GenerationOptions options = Greedy();
   options.ignore_eos = true;
   options.max_tokens = 4;
-  const Outcome outcome = Run(*engine, Bytes("a"), options);
+  const Outcome outcome = Continue(*engine, Bytes("a"), options);
   EXPECT_THAT(outcome.ids(), ElementsAre(kEnd, ByteId('b'), kEnd, ByteId('b')));
   EXPECT_EQ(outcome.result.finish_reason, FinishReason::kMaxTokens);
 }
@@ -103,7 +105,7 @@ TEST(Generate, MaxTokens) {
   for (const int64_t max_tokens : {0, 1, 3, 5}) {
     GenerationOptions options = Greedy();
     options.max_tokens = max_tokens;
-    const Outcome outcome = Run(*engine, Bytes("a"), options);
+    const Outcome outcome = Continue(*engine, Bytes("a"), options);
     EXPECT_EQ(outcome.text(), std::string("bcdef").substr(0, static_cast<size_t>(max_tokens)));
     EXPECT_EQ(outcome.result.num_generated_tokens, max_tokens);
     EXPECT_EQ(outcome.result.finish_reason, FinishReason::kMaxTokens);
@@ -111,7 +113,7 @@ TEST(Generate, MaxTokens) {
   // The end of the text comes first when both meet.
   GenerationOptions options = Greedy();
   options.max_tokens = 6;
-  EXPECT_EQ(Run(*engine, Bytes("a"), options).result.finish_reason, FinishReason::kEndOfText);
+  EXPECT_EQ(Continue(*engine, Bytes("a"), options).result.finish_reason, FinishReason::kEndOfText);
 }
 
 TEST(Generate, StopStringsOverTokens) {
@@ -128,7 +130,7 @@ TEST(Generate, StopStringsOverTokens) {
   for (const auto& [stop, text, reason] : cases) {
     GenerationOptions options = Greedy();
     options.stop = stop;
-    const Outcome outcome = Run(*engine, Bytes("a"), options);
+    const Outcome outcome = Continue(*engine, Bytes("a"), options);
     EXPECT_EQ(outcome.text(), text);
     EXPECT_EQ(outcome.result.finish_reason, reason);
   }
@@ -136,14 +138,14 @@ TEST(Generate, StopStringsOverTokens) {
   GenerationOptions options = Greedy();
   options.stop = {"defx"};
   options.max_tokens = 4;
-  EXPECT_EQ(Run(*engine, Bytes("a"), options).text(), "bcde");
+  EXPECT_EQ(Continue(*engine, Bytes("a"), options).text(), "bcde");
 }
 
 TEST(Generate, CancelStopsAtOnce) {
   const auto engine = OpenOrFail(ScriptedModel("abcdefgh", kEnd));
   ASSERT_NE(engine, nullptr);
   for (const size_t stop_after : {1, 3}) {
-    const Outcome outcome = Run(*engine, Bytes("a"), Greedy(), stop_after);
+    const Outcome outcome = Continue(*engine, Bytes("a"), Greedy(), stop_after);
     EXPECT_EQ(outcome.events.size(), stop_after);
     EXPECT_EQ(outcome.result.num_generated_tokens, static_cast<int64_t>(stop_after));
     EXPECT_EQ(outcome.result.finish_reason, FinishReason::kCancelled);
@@ -154,12 +156,12 @@ TEST(Generate, FillsTheContext) {
   const auto engine = OpenOrFail(ScriptedModel({{ByteId('a'), ByteId('a')}}));
   ASSERT_NE(engine, nullptr);
   for (const size_t prompt : {1, 100, 127, 128}) {
-    const Outcome outcome = Run(*engine, Bytes(std::string(prompt, 'a')), Greedy());
+    const Outcome outcome = Continue(*engine, Bytes(std::string(prompt, 'a')), Greedy());
     // The last token needs no position of its own.
     EXPECT_EQ(outcome.text(), std::string(129 - prompt, 'a'));
     EXPECT_EQ(outcome.result.finish_reason, FinishReason::kContextFull);
   }
-  EXPECT_THAT(Run(*engine, Bytes(std::string(129, 'a')), Greedy()).status.message(),
+  EXPECT_THAT(Continue(*engine, Bytes(std::string(129, 'a')), Greedy()).status.message(),
               HasSubstr("129 tokens do not fit the model's context of 128"));
 }
 
@@ -168,7 +170,7 @@ TEST(Generate, ContinuesASequence) {
   ASSERT_NE(engine, nullptr);
   GenerationOptions options = Greedy();
   options.max_tokens = 6;
-  const std::vector<int32_t> whole = Run(*engine, {1, 825, 1199, 793, 3072}, options).ids();
+  const std::vector<int32_t> whole = Continue(*engine, {1, 825, 1199, 793, 3072}, options).ids();
   Sequence sequence(engine->pages());
   const std::vector<int32_t> before = {1, 825, 1199};
   ASSERT_TRUE(engine->Feed(sequence, before, LogitRows::kNone, nullptr).ok());
@@ -191,7 +193,7 @@ TEST(Generate, CharactersAreNeverCut) {
                                "c",
                                kEnd));
   ASSERT_NE(engine, nullptr);
-  const Outcome outcome = Run(*engine, Bytes("a"), Greedy());
+  const Outcome outcome = Continue(*engine, Bytes("a"), Greedy());
   std::vector<std::string> texts;
   for (const TokenEvent& event : outcome.events) texts.push_back(event.text);
   EXPECT_EQ(outcome.text(),
@@ -203,10 +205,10 @@ TEST(Generate, CharactersAreNeverCut) {
   // A text that ends within one.
   GenerationOptions options = Greedy();
   options.max_tokens = 6;
-  EXPECT_EQ(Run(*engine, Bytes("a"), options).text().substr(0, 4),
+  EXPECT_EQ(Continue(*engine, Bytes("a"), options).text().substr(0, 4),
             "\xE2\x82\xAC"
             "b");
-  EXPECT_TRUE(IsUtf8(Run(*engine, Bytes("a"), options).text()));
+  EXPECT_TRUE(IsUtf8(Continue(*engine, Bytes("a"), options).text()));
 }
 
 // Random bytes, so mostly no UTF-8 at all: what is shown is what Decode says of all of it.
@@ -224,7 +226,7 @@ TEST(Generate, EventsJoinedAreTheDecodedText) {
     if (seed % 2 == 1)
       options.stop = {"\xEF\xBF\xBD\xEF\xBF\xBDz", "qq"};  // holds back, rarely found
     const std::vector<int32_t> prompt = Bytes("some words");
-    const Outcome outcome = Run(*engine, prompt, options);
+    const Outcome outcome = Continue(*engine, prompt, options);
     ASSERT_TRUE(outcome.status.ok()) << outcome.status.message();
     std::vector<int32_t> all = prompt;
     for (const int32_t id : outcome.ids()) all.push_back(id);
@@ -248,7 +250,7 @@ TEST(Generate, LogprobsAreTheModels) {
   options.max_tokens = 10;
   options.top_logprobs = 4;
   const std::vector<int32_t> prompt = {1, 825, 1199};
-  const Outcome outcome = Run(*engine, prompt, options);
+  const Outcome outcome = Continue(*engine, prompt, options);
   std::vector<int32_t> all = prompt;
   for (const int32_t id : outcome.ids()) all.push_back(id);
   const std::vector<float> logits = AllLogits(*engine, all);
@@ -275,7 +277,7 @@ TEST(Generate, SeedsAreReproducible) {
     GenerationOptions options;
     options.sampling.seed = seed;
     options.max_tokens = 20;
-    return Run(*engine, {1, 825, 1199}, options).ids();
+    return Continue(*engine, {1, 825, 1199}, options).ids();
   };
   EXPECT_EQ(ids(1), ids(1));
   EXPECT_NE(ids(1), ids(2));
@@ -287,7 +289,7 @@ TEST(Generate, ObserverSeesPromptAndTokens) {
   GenerationOptions options = Greedy();
   options.max_tokens = 4;
   RouterRecorder recorder(2);
-  EXPECT_TRUE(Run(*engine, {1, 825, 1199}, options, 100, &recorder).status.ok());
+  EXPECT_TRUE(Continue(*engine, {1, 825, 1199}, options, 100, &recorder).status.ok());
   const auto layers = recorder.Take();
   ASSERT_EQ(layers.size(), 4U);
   for (const LayerRouting& layer : layers) EXPECT_EQ(layer.num_tokens, 3 + 3);
@@ -299,7 +301,7 @@ TEST(Generate, Errors) {
   const auto message = [&](const auto& change, const std::vector<int32_t>& prompt) {
     GenerationOptions options;
     change(options);
-    const Outcome outcome = Run(*engine, prompt, options);
+    const Outcome outcome = Continue(*engine, prompt, options);
     EXPECT_EQ(outcome.status.code(), StatusCode::kInvalidArgument);
     EXPECT_TRUE(outcome.events.empty());
     return outcome.status.message();
@@ -321,42 +323,9 @@ TEST(Generate, BrokenWeightsAreAnErrorNotAText) {
   model.values("model.norm.weight")[0] = std::numeric_limits<float>::quiet_NaN();
   const auto engine = OpenOrFail(model);
   ASSERT_NE(engine, nullptr);
-  const Outcome outcome = Run(*engine, Bytes("a"), Greedy());
+  const Outcome outcome = Continue(*engine, Bytes("a"), Greedy());
   EXPECT_EQ(outcome.status.code(), StatusCode::kInvalidData);
   EXPECT_THAT(outcome.status.message(), HasSubstr("not a number"));
-}
-
-TEST(DefaultSampling, AuthorsChangeTheDefaults) {
-  const SamplingOptions none = DefaultSampling({});
-  EXPECT_EQ(none.temperature, 0.8);
-  EXPECT_EQ(none.top_k, 40);
-  EXPECT_EQ(none.top_p, 0.95);
-  EXPECT_EQ(none.min_p, 0.05);
-  EXPECT_EQ(none.repetition_penalty, 1);
-  GenerationConfig config;
-  config.temperature = 0.6;
-  config.top_k = 7;
-  config.top_p = 0.5;
-  config.min_p = 0.1;
-  config.repetition_penalty = 1.3;
-  const SamplingOptions all = DefaultSampling(config);
-  EXPECT_EQ(all.temperature, 0.6);
-  EXPECT_EQ(all.top_k, 7);
-  EXPECT_EQ(all.top_p, 0.5);
-  EXPECT_EQ(all.min_p, 0.1);
-  EXPECT_EQ(all.repetition_penalty, 1.3);
-  config.do_sample = true;
-  EXPECT_EQ(DefaultSampling(config).temperature, 0.6);
-  config.do_sample = false;
-  EXPECT_EQ(DefaultSampling(config).temperature, 0);
-}
-
-TEST(FinishReason, Names) {
-  EXPECT_STREQ(FinishReasonName(FinishReason::kEndOfText), "stop");
-  EXPECT_STREQ(FinishReasonName(FinishReason::kStopString), "stop");
-  EXPECT_STREQ(FinishReasonName(FinishReason::kMaxTokens), "length");
-  EXPECT_STREQ(FinishReasonName(FinishReason::kContextFull), "length");
-  EXPECT_STREQ(FinishReasonName(FinishReason::kCancelled), "cancelled");
 }
 
 }  // namespace

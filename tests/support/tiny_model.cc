@@ -72,7 +72,8 @@ json TinyLlamaConfig() {
   return {{"model_type", "llama"},  {"vocab_size", kTinyVocab},       {"hidden_size", 16},
           {"num_hidden_layers", 2}, {"num_attention_heads", 2},       {"num_key_value_heads", 1},
           {"intermediate_size", 8}, {"max_position_embeddings", 128}, {"rms_norm_eps", 1e-5},
-          {"eos_token_id", 2}};
+          {"head_dim", 8},          {"sliding_window", nullptr},      {"eos_token_id", 2},
+          {"head_dim", 8},          {"sliding_window", nullptr}};
 }
 
 json TinyMixtralConfig() {
