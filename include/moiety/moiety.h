@@ -10,8 +10,8 @@
 //   if (!result.ok()) return Fail(result.status().message());
 //
 // Nothing here prints or exits, and errors are values; the one exception thrown is std::bad_alloc.
-// A model's files are mapped: if one is made shorter while it is in use, the system ends the process
-// (SIGBUS), unless copy_weights is set. See examples/generate.cc for a whole program.
+// A model's files are mapped: if one is made shorter while it is in use, the system ends the
+// process (SIGBUS), unless copy_weights is set. See examples/generate.cc for a whole program.
 #ifndef MOIETY_MOIETY_H_
 #define MOIETY_MOIETY_H_
 
@@ -53,21 +53,22 @@ class LanguageModel {
   const ModelInfo& info() const;
 
   // Text ⇄ token ids. Fails if the folder has no tokenizer or one that is not supported.
-  // `add_special`: with <s> and the like. Any text has ids; ids outside the vocabulary have no text.
+  // `add_special`: with <s> and the like. Any text has ids; ids outside the vocabulary have no
+  // text.
   Result<std::vector<int32_t>> Encode(std::string_view text, bool add_special = true) const;
   Result<std::string> Decode(std::span<const int32_t> ids) const;
 
   // moiety's defaults, changed by what the model's authors recommend (generation_config.json).
   GenerationOptions DefaultOptions() const;
 
-  // Continues a text; the events' texts joined are the continuation. Fails for options outside their
-  // ranges, a prompt of no tokens or of more than info().context_length, an empty `on_token`, a
-  // memory limit that is reached, and a model that computes no finite logit.
+  // Continues a text; the events' texts joined are the continuation. Fails for options outside
+  // their ranges, a prompt of no tokens or of more than info().context_length, an empty `on_token`,
+  // a memory limit that is reached, and a model that computes no finite logit.
   Result<GenerationResult> Generate(std::string_view prompt, const GenerationOptions& options,
                                     const OnToken& on_token);
 
-  // The logits after each of `ids`: [ids, info().vocab_size], row-major (that much memory, 4 bytes a
-  // value). `routing` (may be null) gets what the router of each MoE layer decided. Fails for ids
+  // The logits after each of `ids`: [ids, info().vocab_size], row-major (that much memory, 4 bytes
+  // a value). `routing` (may be null) gets what the router of each MoE layer decided. Fails for ids
   // outside the vocabulary, more of them than info().context_length, or a memory limit that is
   // reached.
   Result<std::vector<float>> Logits(std::span<const int32_t> ids,

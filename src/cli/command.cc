@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -83,6 +84,19 @@ const CLI::Validator kSizeValidator(
                  : Format("expected a size such as 8G or 512M, found \"{}\"", text);
     },
     "");
+
+CLI::Validator AtLeast(int64_t min) {
+  return CLI::Validator(
+      [min](const std::string& text) {
+        int64_t value = 0;
+        const char* const end = text.data() + text.size();
+        const auto [last, error] = std::from_chars(text.data(), end, value);
+        return error == std::errc() && last == end && value >= min
+                   ? ""
+                   : Format("expected a whole number of at least {}, found \"{}\"", min, text);
+      },
+      "");
+}
 
 std::string JsonText(const nlohmann::json& document, int indent) {
   return document.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";

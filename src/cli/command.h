@@ -47,6 +47,8 @@ Result<std::string> ReadText(const std::string& file);
 
 // A value that CLI11 refuses while parsing: a size such as 8G.
 extern const CLI::Validator kSizeValidator;
+// The same for a whole number that is at least `min`.
+CLI::Validator AtLeast(int64_t min);
 
 // Writes text to standard output; an error when nobody reads it any more or the disk is full.
 Status Print(std::string_view text);

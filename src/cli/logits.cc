@@ -172,11 +172,11 @@ Action AddLogits(CLI::App& app) {
   command
       ->add_option("--greedy", flags->greedy,
                    "Also continue each prompt greedily by this many tokens")
-      ->check(CLI::NonNegativeNumber.description(""));
+      ->check(AtLeast(0));
   command
       ->add_option("--chunk", flags->chunk,
                    "Rows per forward step; changes no bit of the result (default: 512)")
-      ->check(CLI::PositiveNumber.description(""));
+      ->check(AtLeast(1));
   AddEngineFlags(*command, flags->engine);
   return [flags] { return Logits(*flags); };
 }

@@ -272,7 +272,7 @@ Action AddRun(CLI::App& app) {
       ->add_option(
           "-n,--predict,--max-tokens", f.max_tokens,
           "Tokens to generate, -1: until the text ends or the context is full (default: 256 *)")
-      ->check(CLI::Range(int64_t{-1}, INT64_MAX).description(""));
+      ->check(AtLeast(-1));
   command
       ->add_option("--temp,--temperature", f.temperature, "Temperature, 0: greedy (default: 0.8 *)")
       ->check(CLI::Range(0.0, kMaxTemperature).description(""));
@@ -280,7 +280,7 @@ Action AddRun(CLI::App& app) {
   command
       ->add_option("--top-k", f.top_k,
                    "Choose among the k most likely tokens, 0: all (default: 40 *)")
-      ->check(CLI::NonNegativeNumber.description(""));
+      ->check(AtLeast(0));
   command
       ->add_option(
           "--top-p", f.top_p,
@@ -302,13 +302,13 @@ Action AddRun(CLI::App& app) {
       ->add_option("--repeat-last-n", f.penalty_last_n,
                    "Tokens that penalties look back at, -1: all (default: 64, or all with a "
                    "recommended penalty)")
-      ->check(CLI::Range(int64_t{-1}, INT64_MAX).description(""));
+      ->check(AtLeast(-1));
   command
       ->add_option("--logit-bias", f.logit_bias,
                    "ID+BIAS or ID-BIAS: change a token's logit; repeatable")
       ->allow_extra_args(false);
   command->add_option("-s,--seed", f.seed, "Seed of the draws, -1: a random one (default: -1)")
-      ->check(CLI::Range(int64_t{-1}, INT64_MAX).description(""));
+      ->check(AtLeast(-1));
   command
       ->add_option("--stop,-r,--reverse-prompt", f.generation.stop,
                    "End the text before this string; repeatable")
@@ -320,7 +320,7 @@ Action AddRun(CLI::App& app) {
   CLI::Option* logprobs = command
                               ->add_option("--logprobs", f.generation.top_logprobs,
                                            "With --json: list this many alternatives per token")
-                              ->check(CLI::NonNegativeNumber.description(""));
+                              ->check(AtLeast(0));
   CLI::Option* experts = command->add_flag(
       "--experts", f.experts,
       "Colour each token by the expert with the largest weight in choosing it, and "
@@ -329,7 +329,7 @@ Action AddRun(CLI::App& app) {
   command
       ->add_option("--experts-layer", f.experts_layer,
                    "With --experts: layer that gives the colour (default: the last)")
-      ->check(CLI::NonNegativeNumber.description(""))
+      ->check(AtLeast(0))
       ->needs(experts);
   command->add_option("--trace", f.trace, "Write every routing decision to this file (JSON lines)");
   logprobs->needs(command->add_flag("--json", f.json, "Print one JSON object instead of text"));

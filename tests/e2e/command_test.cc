@@ -41,8 +41,8 @@ TEST(Memory, IsAHardLimitWithAClearError) {
 TEST(Memory, RefusesWhatIsNoSize) {
   for (const char* size : {"lots", "-1", "1X", "1e30", "9E"}) {
     const ProcessResult result = Moiety(RunFlags({std::string("--memory=") + size, "--json"}));
-    ExpectError(result, 1);
-    EXPECT_THAT(result.err, HasSubstr("--memory"));
+    ExpectError(result, 2);
+    EXPECT_THAT(result.err, HasSubstr("--memory: expected a size such as 8G or 512M, found"));
   }
 }
 

@@ -1,12 +1,14 @@
 // moiety eval: perplexity and expert shares against transformers.
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <fstream>
 
 #include "support/golden.h"
 #include "support/paths.h"
 #include "support/process.h"
 #include "support/scratch_folder.h"
+#include "support/tiny_model.h"
 
 namespace moiety {
 namespace {
@@ -155,6 +157,8 @@ TEST(Eval, Errors) {
       {{model, text, "--stride", "0"}, "stride must be from 1"},
       {{model, scratch.Write("empty.txt", "").string()}, "too short"},
       {{SourcePath("tests/data/models/qwen2").string(), text}, "tokenizer.json"},
+      {{model, scratch.Write("latin1.txt", "caf\xE9 noir").string()},
+       "latin1.txt: not UTF-8 at byte 3"},
       {{model, text, "--trace", (scratch.path() / "no/such/folder").string()},
        "cannot write the trace"},
       {{model, text, "--trace", "/dev/full"},
@@ -169,6 +173,16 @@ TEST(Eval, Errors) {
   }
   // The table has no heading either when there is nothing to put under it.
   ExpectError(Moiety({"eval", model, (scratch.path() / "none.txt").string()}), 1);
+}
+
+TEST(Eval, TheWindowIsAtMostTheContext) {
+  const ScratchFolder folder;
+  TinyModel(TinyMixtralConfig()).Write(folder.path());
+  const std::string text = folder.Write("a.txt", std::string(300, 'a')).string();
+  const json found = json::parse(Moiety({"eval", folder.path().string(), text, "--json"}).out);
+  EXPECT_EQ(found["window"], 128);
+  EXPECT_EQ(found["stride"], 128);
+  EXPECT_EQ(found["windows"], 300 / 128);
 }
 
 TEST(Eval, DenseModelsHaveNoExperts) {

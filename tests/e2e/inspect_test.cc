@@ -1,6 +1,7 @@
 // moiety inspect.
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <filesystem>
 
 #include "support/golden.h"
@@ -62,8 +63,10 @@ TEST(Inspect, JsonOfAMixtureOfExperts) {
                          {"num_moe_layers", 2},
                          {"d_expert", 24},
                          {"router", "topk"},
+                         {"tokenizer", "none"},
                          {"weight_bytes", 2 * kParameters},
                          {"kv_bytes_per_token", 2 * 2 * 2 * 8 * 4},
+                         {"tokenizer", "none"},
                          {"unused_tensors", json::array()}};
   EXPECT_EQ(found, expected);
 }
@@ -132,6 +135,56 @@ TEST(Inspect, JsonOfAFolderWhoseNameIsNotUtf8) {
   const std::filesystem::path folder = scratch.path() / "a\xFF";
   std::filesystem::copy(SourcePath("tests/data/models/qwen2"), folder);
   EXPECT_THAT(InspectJson(folder)["model"].get<std::string>(), testing::EndsWith("a\xEF\xBF\xBD"));
+}
+
+TEST(Inspect, TokenizerIsDescribed) {
+  EXPECT_EQ(InspectJson(Starter())["tokenizer"], "4096 tokens");
+  const ScratchFolder folder;
+  TinyModel model(TinyMixtralConfig());
+  model.Write(folder.path());
+  EXPECT_EQ(InspectJson(folder.path())["tokenizer"], "262 tokens");
+  folder.Write("tokenizer.json", R"({"version": "1.0", "model": {"type": "WordPiece"}})");
+  EXPECT_THAT(InspectJson(folder.path())["tokenizer"].get<std::string>(),
+              testing::StartsWith("not usable: "));
+  folder.Write("tokenizer.json", "{");
+  ExpectError(Moiety({"inspect", folder.path().string()}), 1);
+}
+
+TEST(Inspect, IdsBeyondTheModelsRowsAreErrors) {
+  json config = TinyMixtralConfig();
+  config["vocab_size"] = 261;  // one less than the tokenizer has
+  const ScratchFolder folder;
+  TinyModel(config).Write(folder.path());
+  const ProcessResult tokenizer = Moiety({"inspect", folder.path().string()});
+  ExpectError(tokenizer, 1);
+  EXPECT_THAT(tokenizer.err, HasSubstr("the tokenizer has ids up to 261, the model 261 rows"));
+  TinyModel model(TinyMixtralConfig());
+  model.config()["eos_token_id"] = 262;
+  model.Write(folder.path());
+  const ProcessResult eos = Moiety({"inspect", folder.path().string()});
+  ExpectError(eos, 1);
+  EXPECT_THAT(eos.err, HasSubstr("eos_token_id 262 is outside the vocabulary of 262"));
+}
+
+TEST(Inspect, ValuesMustBeFiniteWhenAskedFor) {
+  for (const std::string name : {"model.layers.1.block_sparse_moe.experts.2.w3.weight",
+                                 "model.layers.0.input_layernorm.weight"}) {
+    for (const float value : {HUGE_VALF, std::nanf("")}) {
+      TinyModel model(TinyMixtralConfig());
+      model.values(name)[3] = value;
+      const ScratchFolder folder;
+      model.Write(folder.path());
+      EXPECT_EQ(Moiety({"inspect", folder.path().string()}).exit_code, 0);
+      const ProcessResult result = Moiety({"inspect", folder.path().string(), "--values"});
+      ExpectError(result, 1);
+      EXPECT_THAT(result.err, HasSubstr("tensor " + name + ": element 3 is not a finite number"));
+    }
+  }
+  // f32, f16 and bf16 alike.
+  for (const char* model :
+       {"tests/data/models/qwen2", "tests/data/models/mixtral_tiny", "models/starter"}) {
+    EXPECT_EQ(Moiety({"inspect", SourcePath(model).string(), "--values"}).exit_code, 0) << model;
+  }
 }
 
 TEST(Inspect, Errors) {

@@ -1,6 +1,7 @@
 // --experts and --trace of moiety run.
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <sstream>
 
 #include "support/golden.h"
@@ -54,6 +55,11 @@ TEST(Experts, DenseModelsHaveNone) {
   const ProcessResult result = Moiety({"run", model.string(), "-p", "text", "--experts"});
   ExpectError(result, 1);
   EXPECT_THAT(result.err, HasSubstr("--experts: " + model.string() + " is a dense qwen2 model"));
+  const std::string file = (scratch.path() / "trace").string();
+  const ProcessResult trace = Moiety({"run", model.string(), "-p", "text", "--trace", file});
+  ExpectError(trace, 1);
+  EXPECT_THAT(trace.err, HasSubstr("--trace: " + model.string() + " is a dense qwen2 model"));
+  EXPECT_FALSE(std::filesystem::exists(file));
 }
 
 TEST(Trace, HasTheChoicesThatTheTableCounts) {

@@ -3,6 +3,7 @@
 
 #include <fstream>
 #include <set>
+#include <tuple>
 
 #include "support/golden.h"
 #include "support/paths.h"
@@ -200,24 +201,43 @@ TEST(Run, FillsTheContext) {
   EXPECT_THAT(too_long.err, HasSubstr("do not fit the model's context of 1024"));
 }
 
-TEST(Run, RefusesOptionsOutOfRange) {
+// What the command line itself knows to be wrong.
+TEST(Run, RefusesFlagsOutOfRange) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
-      {{"--temp", "-1"}, "temperature must be from 0 to 100, found -1"},
+      {{"--temp", "-1"}, "--temp"},
+      {{"--temp", "1e9"}, "--temp"},
+      {{"--top-k", "-1"}, "--top-k"},
+      {{"--top-p", "1.5"}, "--top-p"},
+      {{"--min-p", "-0.1"}, "--min-p"},
+      {{"--repeat-penalty", "0"}, "--repeat-penalty"},
+      {{"--repeat-last-n", "-2"}, "--repeat-last-n"},
+      {{"--seed", "-2"}, "--seed"},
+      {{"-n", "-2"}, "--predict"},
+      {{"--logprobs", "-1"}, "--logprobs"},
+      {{"--experts-layer", "-1", "--experts"}, "--experts-layer"},
+      {{"--experts-layer", "1"}, "--experts-layer requires --experts"},
+  };
+  for (const auto& [flags, message] : cases) {
+    std::vector<std::string> all = {"-p", "text", "--json"};
+    all.insert(all.end(), flags.begin(), flags.end());
+    const ProcessResult result = RunStarter(all);
+    ExpectError(result, 2);
+    EXPECT_THAT(result.err, HasSubstr(message));
+  }
+}
+
+// What only the model, or a closer look, tells.
+TEST(Run, RefusesOptionsThatMakeNoSense) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"--temp", "nan"}, "temperature must be"},
-      {{"--top-k", "-1"}, "top_k must be"},
-      {{"--top-p", "1.5"}, "top_p must be from 0 to 1, found 1.5"},
-      {{"--min-p", "-0.1"}, "min_p must be"},
-      {{"--repeat-penalty", "0"}, "repetition_penalty must be"},
-      {{"--repeat-last-n", "-2"}, "penalty_last_n must be"},
-      {{"-n", "-2"}, "max_tokens must be -1 or more, found -2"},
-      {{"--logprobs", "-1"}, "top_logprobs must be 0 or more"},
       {{"--logit-bias", "4096+1"}, "logit_bias names token 4096, outside the vocabulary of 4096"},
+      {{"--logit-bias", "4294967301+1"}, "--logit-bias: expected"},
       {{"--logit-bias", "5"}, "--logit-bias: expected ID+BIAS or ID-BIAS, found \"5\""},
       {{"--logit-bias", "5+x"}, "--logit-bias: expected"},
       {{"--logit-bias", "5+1x"}, "--logit-bias: expected"},
       {{"--logit-bias", "5+inf"}, "logit_bias of token 5 must be a number or -inf, found inf"},
       {{"--logit-bias", "5+nan"}, "logit_bias of token 5 must be a number or -inf, found nan"},
-      {{"--experts-layer", "4"}, "--experts-layer must be from 0 to 3, found 4"},
+      {{"--experts", "--experts-layer", "4"}, "--experts-layer must be from 0 to 3, found 4"},
   };
   for (const auto& [flags, message] : cases) {
     std::vector<std::string> all = {"-p", "text", "--json"};

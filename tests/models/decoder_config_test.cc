@@ -96,14 +96,14 @@ TEST(DecoderConfig, RefusesWhatMakesNoSense) {
       {{{"rms_norm_eps", -1}}, "\"rms_norm_eps\" must be from 0 to 1, found -1"},
       {{{"rms_norm_eps", 2}}, "\"rms_norm_eps\" must be from 0 to 1, found 2"},
       {{{"tie_word_embeddings", 1}}, "\"tie_word_embeddings\" must be true or false, found 1"},
-      {{{"rope_theta", 0}}, "\"rope_theta\" must be from 1 to 1e+15, found 0"},
+      {{{"rope_theta", 0}}, "\"rope_theta\" must be from 1 to 1000000000000000, found 0"},
   };
   for (const auto& [changes, message] : cases) {
     const json config = With(changes);
     ConfigReader reader(config, "config.json");
     (void)ReadDecoderConfig(reader, 10000);
     EXPECT_EQ(reader.status().code(), StatusCode::kInvalidData) << changes;
-    EXPECT_THAT(reader.status().message(), HasSubstr("config.json: " + message.substr(0, 1)));
+    EXPECT_TRUE(reader.status().message().starts_with("config.json: \""));
     EXPECT_THAT(reader.status().message(), HasSubstr(message));
   }
 }

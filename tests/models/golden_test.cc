@@ -54,10 +54,9 @@ TEST_P(Golden, LibraryAgrees) {
 }
 
 // Cases with a tokenizer: from text to text.
-TEST_P(Golden, LibraryWritesTheSameText) {
-  if (!IsSupported(GetParam().architecture)) {
-    GTEST_SKIP() << "architecture " << GetParam().architecture << " is not supported yet";
-  }
+class GoldenText : public testing::TestWithParam<GoldenCase> {};
+
+TEST_P(GoldenText, LibraryWritesTheSame) {
   auto model = LanguageModel::Load(GetParam().folder);
   ASSERT_TRUE(model.ok()) << model.status().message();
   for (const auto& prompt : GoldenPrompts(GetParam())) {
@@ -82,6 +81,11 @@ TEST_P(Golden, LibraryWritesTheSameText) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(GoldenCases()),
                          [](const auto& one) { return GoldenName(one.param); });
+
+INSTANTIATE_TEST_SUITE_P(Cases, GoldenText,
+                         testing::ValuesIn(SupportedGoldenCases(/*with_text=*/true)),
+                         [](const auto& one) { return GoldenName(one.param); });
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(GoldenText);
 
 // A case that is missing or skipped would look like one that passes.
 TEST(GoldenCases, OwnOnesAreAllSupported) {

@@ -37,7 +37,9 @@ std::vector<BitsCase> BitsCases() {
 class SameBitsTest : public testing::TestWithParam<BitsCase> {};
 
 TEST_P(SameBitsTest, ForAnyChunkThreadsIsaAndResidency) {
+  // Ids of the smallest vocabulary.
   std::vector<int32_t> ids = SomeIds(GetParam().num_ids);
+  for (int32_t& id : ids) id %= 256;
   std::vector<float> expected;
   std::vector<LayerRouting> routing;
   for (const KernelTable* kernels : AvailableKernels()) {
@@ -199,9 +201,11 @@ TEST(Engine, AnErrorOfTheCallbackEndsTheFeed) {
 TEST(Engine, AMemoryLimitIsAnErrorThatLosesNothing) {
   const auto free_engine = OpenOrFail(Starter());
   ASSERT_NE(free_engine, nullptr);
+  constexpr int64_t kChunk = 16;
   const std::vector<int32_t> ids = SomeIds(200);
-  const std::vector<float> expected = AllLogits(*free_engine, ids);
-  const uint64_t page = free_engine->pages().page_bytes();
+  Sequence fresh(free_engine->pages());
+  const std::vector<float> expected = FeedLogits(*free_engine, fresh, ids, kChunk);
+  const MemoryBudget& used = free_engine->context().budget;
 
   EngineOptions options;
   options.memory_limit_bytes = 1'000'000;
@@ -209,29 +213,47 @@ TEST(Engine, AMemoryLimitIsAnErrorThatLosesNothing) {
   EXPECT_EQ(weights.code(), StatusCode::kResourceExhausted);
   EXPECT_THAT(weights.message(), AllOf(HasSubstr("weights"), HasSubstr("1.00 MB")));
 
-  // Room for the weights, the buffers of small steps and three pages: 192 tokens.
-  const uint64_t buffers = 3'000'000;
-  options.memory_limit_bytes =
-      free_engine->context().budget.used_bytes(MemoryUse::kWeights) + buffers + 3 * page;
+  // Room for the weights, the buffers of such steps and three pages: 192 tokens.
+  options.memory_limit_bytes = used.used_bytes(MemoryUse::kWeights) +
+                               used.used_bytes(MemoryUse::kBuffers) +
+                               3 * free_engine->pages().page_bytes();
   const auto engine = OpenOrFail(Starter(), options);
   ASSERT_NE(engine, nullptr);
   Sequence sequence(engine->pages());
-  const std::vector<float> before = FeedLogits(*engine, sequence, {ids.data(), 100}, 16);
+  std::vector<float> found = FeedLogits(*engine, sequence, {ids.data(), 100}, kChunk);
   Sequence other(engine->pages());
-  Status status;
-  for (int i = 0; status.ok() && i < 10; ++i) {
-    status = engine->Feed(other, {ids.data(), 64}, LogitRows::kNone, nullptr, nullptr, 16);
-  }
+  EXPECT_TRUE(
+      engine->Feed(other, {ids.data(), 64}, LogitRows::kNone, nullptr, nullptr, kChunk).ok());
+  const Status status =
+      engine->Feed(other, {ids.data(), 1}, LogitRows::kNone, nullptr, nullptr, kChunk);
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
-  EXPECT_THAT(status.message(), HasSubstr("memory limit"));
+  EXPECT_THAT(status.message(), AllOf(HasSubstr("KV cache"), HasSubstr("memory limit")));
+  EXPECT_EQ(other.length(), 64);
   EXPECT_LE(engine->context().budget.peak_bytes(), options.memory_limit_bytes);
-  EXPECT_EQ(other.length() % 64, 0);
-  // The sequence that was there can go on, once there is room.
+  // Steps that need larger buffers are refused as well, and give back the pages they had taken.
   other.Truncate(0);
-  std::vector<float> found = before;
-  const std::vector<float> rest = FeedLogits(*engine, sequence, {ids.data() + 100, 60}, 16);
+  EXPECT_EQ(engine
+                ->Feed(other, {ids.data(), 64}, LogitRows::kAll,
+                       [](int64_t, const Matrix&) { return OkStatus(); })
+                .code(),
+            StatusCode::kResourceExhausted);
+  EXPECT_EQ(other.length(), 0);
+  // The sequence that was there goes on once there is room, with the same bits.
+  const std::vector<float> rest = FeedLogits(*engine, sequence, {ids.data() + 100, 92}, kChunk);
   found.insert(found.end(), rest.begin(), rest.end());
   EXPECT_TRUE(SameBits(found, {expected.data(), found.size()}));
+}
+
+TEST(Engine, ChunksHaveAtLeastOneRow) {
+  const auto engine = OpenOrFail(TinyModel(TinyMixtralConfig()));
+  ASSERT_NE(engine, nullptr);
+  for (const int64_t chunk : {0, -1}) {
+    Sequence sequence(engine->pages());
+    const Status status =
+        engine->Feed(sequence, SomeIds(3), LogitRows::kNone, nullptr, nullptr, chunk);
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(sequence.length(), 0);
+  }
 }
 
 TEST(Engine, OptionsAreChecked) {

@@ -272,15 +272,16 @@ TEST(SamplingOptions, AreChecked) {
   using O = SamplingOptions;
   EXPECT_EQ(message([](O&) {}), "");
   EXPECT_EQ(message([](O& o) { o.temperature = -0.1; }),
-            "temperature must be from 0 to 100, found -0.1");
+            "temperature must be from 0 to 1000000, found -0.1");
   EXPECT_THAT(message([&](O& o) { o.temperature = kDoubleNan; }), HasSubstr("temperature must be"));
-  EXPECT_EQ(message([](O& o) { o.top_k = -1; }), "top_k must be from 0 to 2147483647, found -1");
+  EXPECT_EQ(message([](O& o) { o.top_k = -1; }),
+            "top_k must be from 0 to 9.223372036854776e+18, found -1");
   EXPECT_EQ(message([](O& o) { o.top_p = 1.01; }), "top_p must be from 0 to 1, found 1.01");
   EXPECT_EQ(message([](O& o) { o.min_p = -1; }), "min_p must be from 0 to 1, found -1");
   EXPECT_THAT(message([](O& o) { o.penalty_last_n = -2; }),
               HasSubstr("penalty_last_n must be from -1"));
   EXPECT_THAT(message([](O& o) { o.repetition_penalty = 0; }),
-              HasSubstr("repetition_penalty must be from 0.001"));
+              HasSubstr("repetition_penalty must be from 1e-06"));
   EXPECT_THAT(message([&](O& o) { o.presence_penalty = kDoubleInfinity; }),
               HasSubstr("presence_penalty must be"));
   EXPECT_THAT(message([&](O& o) { o.frequency_penalty = kDoubleNan; }),

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -107,7 +108,7 @@ TEST(Trace, RowsOfSeveralSequencesAndDroppedTokens) {
   RouterOutput routed;
   routed.num_tokens = 3;
   routed.num_experts = 8;
-  routed.routed = {{0, 5, 0.25F}, {2, 1, 0.5F}, {2, 1, 1e-30F}};
+  routed.routed = {{0, 5, 0.25F}, {2, 1, std::nanf("")}, {2, 1, 1e-30F}};
   (*trace)->OnRoute(3, routed);
   ASSERT_TRUE((*trace)->Close().ok());
   const std::vector<json> lines = ReadLines(folder.Read("trace"));
@@ -116,6 +117,7 @@ TEST(Trace, RowsOfSeveralSequencesAndDroppedTokens) {
   EXPECT_EQ(lines[2]["experts"], json::parse("[[5], [], [1, 1]]"));
   EXPECT_EQ(lines[2]["weights"][0][0], 0.25);
   EXPECT_EQ(lines[2]["weights"][1], json::array());
+  EXPECT_EQ(lines[2]["weights"][2][0], nullptr) << "JSON has no NaN";
   EXPECT_EQ(lines[2]["weights"][2][1].get<float>(), 1e-30F);
 }
 

@@ -93,6 +93,15 @@ std::vector<GoldenCase> GoldenCases() {
   return cases;
 }
 
+std::vector<GoldenCase> SupportedGoldenCases(bool with_text) {
+  std::vector<GoldenCase> cases = GoldenCases();
+  std::erase_if(cases, [&](const GoldenCase& golden) {
+    return !IsSupported(golden.architecture) ||
+           (with_text && !fs::exists(golden.folder / "tokenizer.json"));
+  });
+  return cases;
+}
+
 std::string GoldenName(const GoldenCase& golden) {
   std::string name = (golden.own ? "own_" : "") + golden.name;
   std::replace_if(

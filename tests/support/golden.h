@@ -29,6 +29,8 @@ void PrintTo(const GoldenCase& golden, std::ostream* out);
 
 // Those of ../shared/conformance/models, if that is there, and of tests/data/models.
 std::vector<GoldenCase> GoldenCases();
+// Those of them whose architecture we have; with_text: that have a tokenizer and texts, too.
+std::vector<GoldenCase> SupportedGoldenCases(bool with_text = false);
 // The name of the test of a case.
 std::string GoldenName(const GoldenCase& golden);
 bool IsSupported(const std::string& architecture);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "format/safetensors.h"
@@ -72,8 +73,7 @@ json TinyLlamaConfig() {
   return {{"model_type", "llama"},  {"vocab_size", kTinyVocab},       {"hidden_size", 16},
           {"num_hidden_layers", 2}, {"num_attention_heads", 2},       {"num_key_value_heads", 1},
           {"intermediate_size", 8}, {"max_position_embeddings", 128}, {"rms_norm_eps", 1e-5},
-          {"head_dim", 8},          {"sliding_window", nullptr},      {"eos_token_id", 2},
-          {"head_dim", 8},          {"sliding_window", nullptr}};
+          {"head_dim", 8},          {"sliding_window", nullptr},      {"eos_token_id", 2}};
 }
 
 json TinyMixtralConfig() {
@@ -84,7 +84,19 @@ json TinyMixtralConfig() {
   return config;
 }
 
-std::string TinyTokenizer() { return ByteFallbackJson().dump(); }
+std::string TinyTokenizer() {
+  json tokenizer = ByteFallbackJson();
+  json& vocab = tokenizer["model"]["vocab"];
+  vocab = {{"<unk>", 0}, {"<s>", 1}, {"</s>", 2}, {"[3]", 3}, {"[4]", 4}, {"[5]", 5}};
+  tokenizer["model"]["merges"] = json::array();
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  for (size_t b = 0; b < 256; ++b) {
+    const bool is_letter = b >= 0x20 && b < 0x7F;
+    const std::string byte = std::string("<0x") + kDigits[b / 16] + kDigits[b % 16] + ">";
+    vocab[is_letter ? std::string(1, static_cast<char>(b)) : byte] = 6 + b;
+  }
+  return tokenizer.dump();
+}
 
 TinyModel::TinyModel(json config, uint64_t seed) : config_(std::move(config)), seed_(seed) {
   for (const auto& [name, shape] : TensorsOf(config_)) Set(name, shape);

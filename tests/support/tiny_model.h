@@ -18,7 +18,8 @@ nlohmann::json TinyLlamaConfig();
 // The same with 3 experts of width 8, 2 per token.
 nlohmann::json TinyMixtralConfig();
 
-// A tokenizer with one token per byte: byte b has the id ByteId(b).
+// A tokenizer with one token per byte: byte b has the id ByteId(b). Those of ASCII text are pieces
+// of their own, the others byte tokens, as in Llama's tokenizers.
 std::string TinyTokenizer();
 inline constexpr int32_t kTinyVocab = 262;
 inline constexpr int32_t ByteId(char byte) { return 6 + static_cast<uint8_t>(byte); }

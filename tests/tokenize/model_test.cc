@@ -1,0 +1,31 @@
+#include "tokenize/model.h"
+
+#include <gmock/gmock.h>
+
+#include "tokenize/tiny_tokenizer.h"
+
+namespace moiety {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(TokenModel, IsChosenByItsType) {
+  const nlohmann::json json = TinyJson()["model"];
+  const auto model = LoadTokenModel({json, "t.json: model"});
+  ASSERT_TRUE(model.ok()) << model.status().message();
+  std::vector<int32_t> ids;
+  (*model)->Encode(Words{"abcab", {5}}, ids);
+  EXPECT_EQ(ids, (Ids{5, 4}));
+}
+
+TEST(TokenModel, UnknownTypesAreRefusedByName) {
+  nlohmann::json json = TinyJson();
+  json["model"]["type"] = "Magic";
+  const Status status = LoadStatus(json);
+  EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+  EXPECT_THAT(status.message(), HasSubstr("Magic"));
+  EXPECT_THAT(status.message(), HasSubstr("BPE"));
+}
+
+}  // namespace
+}  // namespace moiety
