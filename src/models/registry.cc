@@ -25,6 +25,7 @@ constexpr std::array kArchitectures = {
 
 std::vector<std::string_view> ModelTypes() {
   std::vector<std::string_view> names;
+  names.reserve(kArchitectures.size());
   for (const Architecture& architecture : kArchitectures) names.push_back(architecture.model_type);
   return names;
 }

@@ -25,7 +25,7 @@ std::string StopStrings::Next(std::string_view text) {
         hold = n;
     }
   }
-  const std::string out = held_.substr(0, held_.size() - hold);
+  std::string out = held_.substr(0, held_.size() - hold);
   held_.erase(0, out.size());
   return out;
 }
