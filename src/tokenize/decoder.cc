@@ -64,13 +64,8 @@ class JoinWithSpaces : public Decoder {
 class Replace : public Decoder {
  public:
   static Result<std::unique_ptr<const Decoder>> Make(const Component& component) {
-    MOIETY_RETURN_IF_ERROR(CheckFields(component, {"pattern", "content"}));
-    MOIETY_ASSIGN_OR_RETURN(std::string pattern, StringPattern(component));
-    ConfigReader reader(component.json, component.where);
-    auto replace =
-        std::make_unique<Replace>(StringReplacer(std::move(pattern), reader.String("content")));
-    MOIETY_RETURN_IF_ERROR(reader.status());
-    return std::unique_ptr<const Decoder>(std::move(replace));
+    MOIETY_ASSIGN_OR_RETURN(StringReplacer replacer, LoadStringReplacer(component));
+    return std::unique_ptr<const Decoder>(std::make_unique<Replace>(std::move(replacer)));
   }
 
   explicit Replace(StringReplacer replacer) : replacer_(std::move(replacer)) {}

@@ -40,13 +40,8 @@ class Prepend : public Normalizer {
 class Replace : public Normalizer {
  public:
   static Result<std::unique_ptr<const Normalizer>> Make(const Component& component) {
-    MOIETY_RETURN_IF_ERROR(CheckFields(component, {"pattern", "content"}));
-    MOIETY_ASSIGN_OR_RETURN(std::string pattern, StringPattern(component));
-    ConfigReader reader(component.json, component.where);
-    auto replace =
-        std::make_unique<Replace>(StringReplacer(std::move(pattern), reader.String("content")));
-    MOIETY_RETURN_IF_ERROR(reader.status());
-    return std::unique_ptr<const Normalizer>(std::move(replace));
+    MOIETY_ASSIGN_OR_RETURN(StringReplacer replacer, LoadStringReplacer(component));
+    return std::unique_ptr<const Normalizer>(std::make_unique<Replace>(std::move(replacer)));
   }
 
   explicit Replace(StringReplacer replacer) : replacer_(std::move(replacer)) {}

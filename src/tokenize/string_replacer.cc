@@ -1,5 +1,7 @@
 #include "tokenize/string_replacer.h"
 
+#include "format/config_reader.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -57,6 +59,15 @@ void StringReplacer::Flush(size_t& matched, std::string& out) const {
 
 double StringReplacer::Growth() const {
   return std::max(1.0, static_cast<double>(content_.size()) / static_cast<double>(pattern_.size()));
+}
+
+Result<StringReplacer> LoadStringReplacer(const Component& component) {
+  MOIETY_RETURN_IF_ERROR(CheckFields(component, {"pattern", "content"}));
+  MOIETY_ASSIGN_OR_RETURN(std::string pattern, StringPattern(component));
+  ConfigReader reader(component.json, component.where);
+  StringReplacer replacer(std::move(pattern), reader.String("content"));
+  MOIETY_RETURN_IF_ERROR(reader.status());
+  return replacer;
 }
 
 }  // namespace moiety

@@ -7,6 +7,9 @@
 #include <string_view>
 #include <vector>
 
+#include "moiety/status.h"
+#include "tokenize/component.h"
+
 namespace moiety {
 
 // Leftmost first, without overlaps. Linear in the text for any pattern (Knuth, Morris, Pratt 1977:
@@ -32,6 +35,10 @@ class StringReplacer {
   // shorter_[n]: length of the longest proper prefix of the pattern that ends its first n bytes.
   std::vector<size_t> shorter_;
 };
+
+// From {"type": "Replace", "pattern": {"String": …}, "content": …}, the same as a normalizer and as
+// a decoder.
+Result<StringReplacer> LoadStringReplacer(const Component& component);
 
 }  // namespace moiety
 
