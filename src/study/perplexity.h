@@ -16,8 +16,8 @@ struct PerplexityOptions {
   int64_t window = 512;  // ids the model sees at once; 2 … its context length
   // Ids from the start of one window to the start of the next, 1 … window. With stride = window the
   // windows do not overlap and each predicts its ids 1 … window - 1. With a smaller stride a window
-  // predicts only what those before it did not, so every id has at least window - stride ids before
-  // it.
+  // predicts only what those before it did not, so every id beyond the first window has at least
+  // window - stride ids before it.
   int64_t stride = 512;
 };
 
