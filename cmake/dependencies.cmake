@@ -1,18 +1,42 @@
-# Libraries the product builds on. All are used as headers only, so that the binary links nothing
-# beyond the C and C++ runtime, and a cross build needs no foreign packages.
+# Libraries the product builds on: as headers, or linked statically, so that the binary needs nothing
+# beyond the C library.
 find_package(Threads REQUIRED)
 
-find_path(MOIETY_JSON_DIR nlohmann/json.hpp REQUIRED)
-find_path(MOIETY_CLI11_DIR CLI/CLI.hpp REQUIRED)
-find_path(MOIETY_FMT_DIR fmt/core.h REQUIRED)
+find_path(MOIETY_JSON_DIR nlohmann/json.hpp REQUIRED NO_CMAKE_FIND_ROOT_PATH)
+find_path(MOIETY_CLI11_DIR CLI/CLI.hpp REQUIRED NO_CMAKE_FIND_ROOT_PATH)
+find_path(MOIETY_FMT_DIR fmt/core.h REQUIRED NO_CMAKE_FIND_ROOT_PATH)
+find_path(MOIETY_PCRE2_DIR pcre2.h REQUIRED NO_CMAKE_FIND_ROOT_PATH)
+find_path(MOIETY_UTF8PROC_DIR utf8proc.h REQUIRED NO_CMAKE_FIND_ROOT_PATH)
+find_path(MOIETY_EDIT_DIR histedit.h REQUIRED NO_CMAKE_FIND_ROOT_PATH)
 
 # One folder of links holds just these headers: a cross compiler must not see the rest of the
 # machine's /usr/include.
 set(MOIETY_THIRD_PARTY ${CMAKE_BINARY_DIR}/third_party)
 file(MAKE_DIRECTORY ${MOIETY_THIRD_PARTY})
-file(CREATE_LINK ${MOIETY_JSON_DIR}/nlohmann ${MOIETY_THIRD_PARTY}/nlohmann SYMBOLIC)
-file(CREATE_LINK ${MOIETY_CLI11_DIR}/CLI ${MOIETY_THIRD_PARTY}/CLI SYMBOLIC)
-file(CREATE_LINK ${MOIETY_FMT_DIR}/fmt ${MOIETY_THIRD_PARTY}/fmt SYMBOLIC)
+foreach(header ${MOIETY_JSON_DIR}/nlohmann ${MOIETY_CLI11_DIR}/CLI ${MOIETY_FMT_DIR}/fmt ${MOIETY_PCRE2_DIR}/pcre2.h
+        ${MOIETY_UTF8PROC_DIR}/utf8proc.h ${MOIETY_EDIT_DIR}/histedit.h)
+  get_filename_component(name ${header} NAME)
+  file(CREATE_LINK ${header} ${MOIETY_THIRD_PARTY}/${name} SYMBOLIC)
+endforeach()
 
+# moiety_find_static(VARIABLE NAME): the archive of a library, or the shared library where the system
+# has no archives.
+function(moiety_find_static variable name)
+  find_library(${variable} NAMES lib${name}.a ${name} REQUIRED
+    PATHS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE} NO_CMAKE_FIND_ROOT_PATH)
+endfunction()
+
+moiety_find_static(MOIETY_PCRE2 pcre2-8)
+moiety_find_static(MOIETY_UTF8PROC utf8proc)
 add_library(moiety_third_party INTERFACE)
 target_include_directories(moiety_third_party SYSTEM INTERFACE ${MOIETY_THIRD_PARTY})
+target_compile_definitions(moiety_third_party INTERFACE PCRE2_STATIC PCRE2_CODE_UNIT_WIDTH=8 UTF8PROC_STATIC)
+target_link_libraries(moiety_third_party INTERFACE ${MOIETY_PCRE2} ${MOIETY_UTF8PROC})
+
+# Line editing is for the command line only. What follows libedit is what its archive needs.
+add_library(moiety_line_editing INTERFACE)
+foreach(name edit tinfo bsd md)
+  string(TOUPPER MOIETY_${name} variable)
+  moiety_find_static(${variable} ${name})
+  target_link_libraries(moiety_line_editing INTERFACE ${${variable}})
+endforeach()

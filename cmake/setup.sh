@@ -5,6 +5,7 @@
 # What the product is built from.
 # shellcheck disable=SC2034  # used by the scripts that source this
 build_packages="g++ cmake ninja-build nlohmann-json3-dev libcli11-dev libfmt-dev"
+build_packages="$build_packages libpcre2-dev libutf8proc-dev libedit-dev"
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -61,6 +62,15 @@ need_packages() {
     say "moiety: the packages could not be installed (MOIETY_NO_INSTALL=1 goes on without)"
     return 1
   fi
+}
+
+# foreign_architecture NAME: allows packages of another architecture beside the machine's own.
+foreign_architecture() {
+  [ "${MOIETY_NO_INSTALL:-0}" != 1 ] || return 0
+  if ! command -v dpkg >/dev/null 2>&1 || dpkg --print-foreign-architectures | grep -qx "$1"; then return 0; fi
+  become=
+  if [ "$(id -u)" != 0 ]; then become=sudo; fi
+  $become dpkg --add-architecture "$1" && apt_get update
 }
 
 # A subshell, so that its lock leaves the caller's alone.

@@ -1,0 +1,61 @@
+// Chat templates: a conversation becomes the text that a model was trained on. The template is
+// Jinja (src/jinja), shipped with the model.
+#ifndef MOIETY_CHAT_CHAT_TEMPLATE_H_
+#define MOIETY_CHAT_CHAT_TEMPLATE_H_
+
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "moiety/status.h"
+
+namespace moiety {
+
+// What a template sees. JSON objects keep the order of their keys: templates print them.
+struct ChatInput {
+  nlohmann::ordered_json messages = nlohmann::ordered_json::array();  // {"role", "content", …}
+  nlohmann::ordered_json tools;                                       // null: none
+  nlohmann::ordered_json documents;                                   // null: none
+  bool add_generation_prompt = true;
+  nlohmann::ordered_json variables = nlohmann::ordered_json::object();  // further ones, by name
+  std::optional<std::tm> now;  // what strftime_now formats; default: the local time
+};
+
+// Immutable; Render may be called from any thread.
+class ChatTemplate {
+ public:
+  // `where` starts every message ("dir/chat_template.jinja"). `special_tokens`: name → text
+  // ("bos_token": "<s>"), which the template sees as variables. Fails with kInvalidData and the
+  // line for what is no Jinja, with kUnsupported for what moiety does not know of it.
+  static Result<ChatTemplate> Parse(std::string_view source, const std::string& where,
+                                    nlohmann::ordered_json special_tokens);
+  ~ChatTemplate();
+  ChatTemplate(ChatTemplate&&) noexcept;
+  ChatTemplate& operator=(ChatTemplate&&) noexcept;
+
+  // Variables of `input` hide special tokens of the same name. What the template refuses
+  // (raise_exception) is a kInvalidArgument with exactly its words; what it does wrong, or needs
+  // too much time or memory for, has the template's name and line.
+  Result<std::string> Render(const ChatInput& input) const;
+
+  const std::string& source() const;
+
+ private:
+  struct Impl;
+  explicit ChatTemplate(std::unique_ptr<const Impl> impl);
+  std::unique_ptr<const Impl> impl_;
+};
+
+// The template of a model folder: chat_template.jinja, else "chat_template" of
+// tokenizer_config.json (a text, or a list of {"name", "template"}), with that file's special
+// tokens. `name`: which of several ("default", "tool_use", …). kNotFound where the model has none.
+Result<ChatTemplate> OpenChatTemplate(const std::filesystem::path& model,
+                                      const std::string& name = "default");
+
+}  // namespace moiety
+
+#endif  // MOIETY_CHAT_CHAT_TEMPLATE_H_
