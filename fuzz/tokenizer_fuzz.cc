@@ -16,7 +16,12 @@ void Require(bool condition) {
 }
 
 void Exercise(const moiety::Tokenizer& tokenizer, std::string_view text) {
-  const std::vector<int32_t> ids = tokenizer.Encode(text);
+  const auto encoded = tokenizer.Encode(text);
+  if (!encoded.ok()) {
+    Require(encoded.status().code() == moiety::StatusCode::kResourceExhausted);
+    return;
+  }
+  const std::vector<int32_t>& ids = *encoded;
   for (const int32_t id : ids) Require(id >= 0 && id < tokenizer.vocab_size());
   for (const bool skip_special : {false, true}) {
     const std::string decoded = tokenizer.Decode(ids, skip_special);

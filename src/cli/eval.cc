@@ -43,7 +43,7 @@ Result<FileResult> EvalFile(Engine& engine, const std::string& file, const Flags
   if (const size_t valid = ValidUtf8Prefix(text); valid < text.size()) {
     return InvalidData(Format("{}: not UTF-8 at byte {}", file, valid));
   }
-  const std::vector<int32_t> ids = tokenizer->Encode(text);
+  MOIETY_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, tokenizer->Encode(text));
   FileResult result;
   result.file = file;
   result.num_ids = static_cast<int64_t>(ids.size());

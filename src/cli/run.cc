@@ -225,10 +225,10 @@ Status Run(const CLI::App& command, Flags& flags) {
     }
     if (!flags.json) MOIETY_RETURN_IF_ERROR(Print(prompt));
     Sequence sequence(engine->pages());
-    MOIETY_ASSIGN_OR_RETURN(
-        const GenerationResult result,
-        Generate(*engine, sequence, tokenizer->Encode(prompt, !flags.no_special), options, on_token,
-                 watch->observer()));
+    MOIETY_ASSIGN_OR_RETURN(const std::vector<int32_t> ids,
+                            tokenizer->Encode(prompt, !flags.no_special));
+    MOIETY_ASSIGN_OR_RETURN(const GenerationResult result,
+                            Generate(*engine, sequence, ids, options, on_token, watch->observer()));
     MOIETY_RETURN_IF_ERROR(Status(write_status));
     totals.Add(result);
     if (!flags.json) MOIETY_RETURN_IF_ERROR(Print(showcase ? "\n\n" : "\n"));

@@ -21,7 +21,8 @@ Status Tokenize(const CLI::App& command, Flags& flags) {
   if (command.count("TEXT") == 0) {
     MOIETY_ASSIGN_OR_RETURN(flags.text, ReadStandardInput());
   }
-  const std::vector<int32_t> ids = tokenizer->Encode(flags.text, !flags.no_special);
+  MOIETY_ASSIGN_OR_RETURN(const std::vector<int32_t> ids,
+                          tokenizer->Encode(flags.text, !flags.no_special));
   if (flags.json) {
     nlohmann::json pieces = nlohmann::json::array();
     for (const int32_t id : ids) pieces.push_back(tokenizer->Piece(id));

@@ -9,39 +9,12 @@
 #include "base/utf8.h"
 #include "format/config_reader.h"
 #include "format/json.h"
+#include "tokenize/unicode.h"
 
 namespace moiety {
 namespace {
 
 using nlohmann::json;
-
-// Unicode's White_Space (version 16; it has not changed since 6.3).
-bool IsWhiteSpace(uint32_t c) {
-  return (c >= 0x9 && c <= 0xD) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
-         c == 0x3000;
-}
-
-// Where the white space begins that ends text[begin, end).
-size_t WhiteSpaceBefore(std::string_view text, size_t begin, size_t end) {
-  while (end > begin) {
-    size_t start = end - 1;
-    while (start > begin && (static_cast<uint8_t>(text[start]) & 0xC0) == 0x80) --start;
-    if (!IsWhiteSpace(DecodeUtf8(text.substr(start)).code_point)) break;
-    end = start;
-  }
-  return end;
-}
-
-// Where the white space ends that begins at `begin`.
-size_t WhiteSpaceAfter(std::string_view text, size_t begin) {
-  while (begin < text.size()) {
-    const Utf8Character c = DecodeUtf8(text.substr(begin));
-    if (!IsWhiteSpace(c.code_point)) break;
-    begin += static_cast<size_t>(c.length);
-  }
-  return begin;
-}
 
 Result<AddedToken> ReadToken(const Component& component, int64_t id_limit,
                              const Normalizers& normalizers) {
@@ -55,14 +28,13 @@ Result<AddedToken> ReadToken(const Component& component, int64_t id_limit,
   token.normalized = reader.BoolOr("normalized", false);
   token.strip_left = reader.BoolOr("lstrip", false);
   token.strip_right = reader.BoolOr("rstrip", false);
-  if (reader.BoolOr("single_word", false)) {
-    reader.FailUnsupported("single_word", "of token " + ShowJson(token.content) +
-                                              " is not supported, expected false, found true");
-  }
+  token.single_word = reader.BoolOr("single_word", false);
   MOIETY_RETURN_IF_ERROR(reader.status());
   token.normalized_content = token.content;
   if (token.normalized) {
-    for (const auto& normalizer : normalizers) normalizer->Apply(token.normalized_content);
+    for (const auto& normalizer : normalizers) {
+      MOIETY_RETURN_IF_ERROR(normalizer->Apply(token.normalized_content));
+    }
     if (token.normalized_content.empty() && !token.content.empty()) {
       return Unsupported(Format("{}: \"content\" {} of which the normalizer leaves nothing",
                                 component.where, ShowJson(token.content)));
@@ -136,6 +108,10 @@ Result<AddedTokens> AddedTokens::Load(const Component& list, const Vocabulary& v
       return InvalidData(Format("{}: \"id\" of token {} must be its own, found {} of another token",
                                 component.where, ShowJson(token.content), token.id));
     }
+    if (token.single_word && !added.word_.has_value()) {
+      MOIETY_ASSIGN_OR_RETURN(added.word_,
+                              Regex::Compile(Format("[{}]", kRustWord), component.where));
+    }
     added.tokens_.push_back(std::move(token));
   }
   for (size_t i = 0; i < added.tokens_.size(); ++i) {
@@ -150,6 +126,22 @@ Result<AddedTokens> AddedTokens::Load(const Component& list, const Vocabulary& v
     }
   }
   return added;
+}
+
+bool AddedTokens::IsWordAt(std::string_view text, size_t at) const {
+  if (at == text.size()) return false;
+  Regex::Finder finder(*word_);
+  finder.Reset(text.substr(at, static_cast<size_t>(DecodeUtf8(text.substr(at)).length)));
+  Regex::Match match;
+  return finder.Next(&match);
+}
+
+bool AddedTokens::IsWordBefore(std::string_view text, size_t at) const {
+  if (at == 0) return false;
+  do {
+    --at;
+  } while ((static_cast<uint8_t>(text[at]) & 0xC0) == 0x80);
+  return IsWordAt(text, at);
 }
 
 std::vector<TextSpan> AddedTokens::Split(std::string_view text, Stage stage) const {
@@ -170,6 +162,7 @@ std::vector<TextSpan> AddedTokens::Split(std::string_view text, Stage stage) con
     size_t start = i;
     size_t end = i + length;
     i = end;
+    if (token.single_word && (IsWordBefore(text, start) || IsWordAt(text, end))) continue;
     // As in the reference, the search goes on inside white space that a token took to its right, so
     // `begin` may move back here when tokens of white space follow.
     if (token.strip_left) start = std::max(begin, WhiteSpaceBefore(text, begin, start));

@@ -14,6 +14,7 @@
 #include "moiety/status.h"
 #include "tokenize/component.h"
 #include "tokenize/normalizer.h"
+#include "tokenize/regex.h"
 #include "tokenize/vocabulary.h"
 
 namespace moiety {
@@ -26,6 +27,7 @@ struct AddedToken {
   bool normalized = false;  // found in the normalized text, not in the original
   bool strip_left = false;  // takes white space before it
   bool strip_right = false;
+  bool single_word = false;  // not beside a letter, digit, mark or connector
 };
 
 // A part of a text: an added token, or what is between them (token == nullptr).
@@ -42,7 +44,7 @@ class AddedTokens {
 
   // From tokenizer.json's "added_tokens". A token that the vocabulary has too must have its id
   // there; others an id that nothing else has. (The reference numbers such tokens itself and warns
-  // where the file says otherwise; here the file counts.) "single_word" is not supported.
+  // where the file says otherwise; here the file counts.)
   static Result<AddedTokens> Load(const Component& list, const Vocabulary& vocabulary,
                                   const Normalizers& normalizers);
 
@@ -77,6 +79,11 @@ class AddedTokens {
     std::array<bool, 256> starts_{};
   };
 
+  // Is there a word character at `at`, or right before it?
+  bool IsWordAt(std::string_view text, size_t at) const;
+  bool IsWordBefore(std::string_view text, size_t at) const;
+
+  std::optional<Regex> word_;       // a word character; where a token asks for it
   std::vector<AddedToken> tokens_;  // not changed after Load: matchers point into it
   Matcher by_content_;
   std::array<Matcher, 2> matchers_;  // by Stage

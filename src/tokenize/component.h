@@ -40,7 +40,7 @@ Result<std::string> TypeOf(const Component& component);
 Status UnsupportedType(const Component& component, std::string_view type,
                        const std::vector<std::string_view>& supported);
 
-// {"String": "…"}, the only kind of pattern supported so far, in the component's field "pattern".
+// The component's field "pattern" as {"String": "…"}.
 Result<std::string> StringPattern(const Component& component);
 
 // The value, if it is an integer in [min, max].

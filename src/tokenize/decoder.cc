@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "format/config_reader.h"
 #include "format/json.h"
+#include "tokenize/byte_level.h"
 #include "tokenize/string_replacer.h"
 
 namespace moiety {
@@ -301,6 +302,7 @@ class Strip : public Decoder {
 
 constexpr StageType<Decoder> kTypes[] = {
     {"ByteFallback", &ByteFallback::Make},
+    {"ByteLevel", &MakeByteLevelDecoder},
     {"Fuse", &Fuse::Make},
     {"Replace", &Replace::Make},
     {"Strip", &Strip::Make},

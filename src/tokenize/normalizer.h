@@ -15,8 +15,8 @@ namespace moiety {
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
-  // `text` is valid UTF-8 before and after.
-  virtual void Apply(std::string& text) const = 0;
+  // `text` is valid UTF-8 before and after. Fails where a pattern needs too many steps on it.
+  virtual Status Apply(std::string& text) const = 0;
   // The most that a long text can grow by, as a factor.
   virtual double Growth() const { return 1; }
 };

@@ -6,6 +6,7 @@
 
 #include "base/format.h"
 #include "format/json.h"
+#include "tokenize/byte_level.h"
 
 namespace moiety {
 namespace {
@@ -85,7 +86,10 @@ Result<PostProcessor> LoadPostProcessor(const Component& component,
   PostProcessor processor;
   bool has_template = false;
   const auto load = [&](const std::string& type, const Component& one) -> Status {
-    if (type != "TemplateProcessing") return UnsupportedType(one, type, {"TemplateProcessing"});
+    if (type == "ByteLevel") return CheckByteLevelFields(one);
+    if (type != "TemplateProcessing") {
+      return UnsupportedType(one, type, {"ByteLevel", "TemplateProcessing"});
+    }
     // The reference would apply the second one's template for pairs.
     if (has_template) {
       return Unsupported(Format("{}: a second TemplateProcessing is not supported", one.where));

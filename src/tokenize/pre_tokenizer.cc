@@ -1,14 +1,25 @@
 #include "tokenize/pre_tokenizer.h"
 
+#include "tokenize/byte_level.h"
+#include "tokenize/split.h"
+
 namespace moiety {
+namespace {
+
+constexpr StageType<PreTokenizer> kTypes[] = {
+    {"ByteLevel", &MakeByteLevelPreTokenizer},
+    {"CharDelimiterSplit", &MakeCharDelimiterSplit},
+    {"Digits", &MakeDigits},
+    {"Punctuation", &MakePunctuation},
+    {"Split", &MakeSplit},
+    {"Whitespace", &MakeWhitespace},
+    {"WhitespaceSplit", &MakeWhitespaceSplit},
+};
+
+}  // namespace
 
 Result<PreTokenizers> LoadPreTokenizers(const Component& component) {
-  PreTokenizers pre_tokenizers;
-  MOIETY_RETURN_IF_ERROR(ForEachComponent(component, "pretokenizers",
-                                          [](const std::string& type, const Component& one) {
-                                            return UnsupportedType(one, type, {"null"});
-                                          }));
-  return pre_tokenizers;
+  return LoadStages(component, "pretokenizers", kTypes);
 }
 
 }  // namespace moiety

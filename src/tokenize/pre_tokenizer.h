@@ -23,13 +23,14 @@ struct Words {
 class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
-  // Cuts words into shorter ones; may also rewrite the text. Valid UTF-8 before and after.
-  virtual void Apply(Words& words) const = 0;
+  // Cuts words into shorter ones; may also rewrite the text. Valid UTF-8 before and after. Fails
+  // where a pattern needs too many steps on this text.
+  virtual Status Apply(Words& words) const = 0;
 };
 
 using PreTokenizers = std::vector<std::unique_ptr<const PreTokenizer>>;
 
-// Null (the whole text is one word) is all there is so far; every type is an error that names it.
+// A new type is a class and a row in the table of pre_tokenizer.cc. Null: the text is one word.
 Result<PreTokenizers> LoadPreTokenizers(const Component& component);
 
 }  // namespace moiety

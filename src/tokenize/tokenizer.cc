@@ -52,11 +52,14 @@ struct Tokenizer::Impl {
   }
 
   // The rest of the pipeline for text between added tokens.
-  void EncodeText(std::string text, std::vector<int32_t>& ids) const {
+  Status EncodeText(std::string text, std::vector<int32_t>& ids) const {
     Words words{std::move(text), {}};
     words.ends.push_back(words.text.size());
-    for (const auto& pre_tokenizer : pre_tokenizers) pre_tokenizer->Apply(words);
+    for (const auto& pre_tokenizer : pre_tokenizers) {
+      MOIETY_RETURN_IF_ERROR(pre_tokenizer->Apply(words));
+    }
     model->Encode(words, ids);
+    return OkStatus();
   }
 
   // Feeds one id to a decoding machine. (The reference, tokenizers 0.23, lets special tokens
@@ -115,7 +118,7 @@ Result<std::unique_ptr<const Tokenizer>> Tokenizer::FromJson(std::string_view te
   return std::unique_ptr<const Tokenizer>(new Tokenizer(std::move(impl)));
 }
 
-std::vector<int32_t> Tokenizer::Encode(std::string_view text, bool add_special) const {
+Result<std::vector<int32_t>> Tokenizer::Encode(std::string_view text, bool add_special) const {
   std::string repaired;
   if (!IsUtf8(text)) {
     repaired = ToValidUtf8(text);
@@ -131,18 +134,20 @@ std::vector<int32_t> Tokenizer::Encode(std::string_view text, bool add_special) 
       continue;
     }
     std::string piece(original.text);
-    for (const auto& normalizer : impl_->normalizers) normalizer->Apply(piece);
+    for (const auto& normalizer : impl_->normalizers) {
+      MOIETY_RETURN_IF_ERROR(normalizer->Apply(piece));
+    }
     const std::vector<TextSpan> spans =
         impl_->added.Split(piece, AddedTokens::Stage::kNormalizedText);
     if (spans.size() == 1 && spans[0].token == nullptr) {  // nearly always; saves a copy
-      impl_->EncodeText(std::move(piece), ids);
+      MOIETY_RETURN_IF_ERROR(impl_->EncodeText(std::move(piece), ids));
       continue;
     }
     for (const TextSpan& span : spans) {
       if (span.token != nullptr) {
         ids.push_back(span.token->id);
       } else {
-        impl_->EncodeText(std::string(span.text), ids);
+        MOIETY_RETURN_IF_ERROR(impl_->EncodeText(std::string(span.text), ids));
       }
     }
   }

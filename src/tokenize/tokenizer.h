@@ -30,8 +30,9 @@ class Tokenizer {
 
   // Any bytes; what is not UTF-8 is read as U+FFFD (one per maximal ill-formed subpart).
   // `add_special`: with what the post-processor adds (a leading <s>, …). Special tokens that are
-  // spelled out in the text are recognised in both cases.
-  std::vector<int32_t> Encode(std::string_view text, bool add_special = true) const;
+  // spelled out in the text are recognised in both cases. Fails (kResourceExhausted) only where a
+  // pattern of the file needs too many steps on this text.
+  Result<std::vector<int32_t>> Encode(std::string_view text, bool add_special = true) const;
 
   // Ids outside the vocabulary decode to nothing. `skip_special` leaves special tokens out.
   // Always valid UTF-8: bytes that form no character become U+FFFD.

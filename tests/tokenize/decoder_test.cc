@@ -85,8 +85,9 @@ TEST(Decoder, LlamaStyle) {
 
 TEST(Decoder, Errors) {
   const auto error = [](const std::string& text) { return LoadFrom(text).status().message(); };
-  EXPECT_EQ(error(R"({"type": "CTC"})"),
-            "f: decoder: type \"CTC\" is not supported (only ByteFallback, Fuse, Replace, Strip)");
+  EXPECT_THAT(
+      error(R"({"type": "Blender"})"),
+      testing::StartsWith("f: decoder: type \"Blender\" is not supported (only ByteFallback, "));
   EXPECT_EQ(error(R"({"type": "Fuse", "x": 1})"),
             "f: decoder: field \"x\" is not supported, found 1");
   EXPECT_EQ(error(R"({"type": "Strip", "content": "ab", "start": 0, "stop": 0})"),

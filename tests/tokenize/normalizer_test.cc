@@ -16,7 +16,7 @@ Result<Normalizers> LoadFrom(const char* text) {
 std::string Normalize(const char* component, std::string text) {
   const auto normalizers = LoadFrom(component);
   if (!normalizers.ok()) return "error: " + normalizers.status().message();
-  for (const auto& normalizer : *normalizers) normalizer->Apply(text);
+  for (const auto& normalizer : *normalizers) EXPECT_TRUE(normalizer->Apply(text).ok());
   return text;
 }
 
@@ -38,8 +38,8 @@ TEST(Normalizer, SequencesRunInOrder) {
 
 TEST(Normalizer, Errors) {
   const auto error = [](const char* text) { return LoadFrom(text).status().message(); };
-  EXPECT_EQ(error(R"({"type": "NFC"})"),
-            "f: normalizer: type \"NFC\" is not supported (only Prepend, Replace)");
+  EXPECT_THAT(error(R"({"type": "Blender"})"),
+              testing::StartsWith("f: normalizer: type \"Blender\" is not supported (only B"));
   EXPECT_EQ(error(R"({"type": "Sequence", "normalizers": [null]})"),
             "f: normalizer.normalizers[0] must be an object, found null");
   EXPECT_EQ(error(R"({"type": "Sequence"})"), "f: normalizer: \"normalizers\" is missing");
@@ -51,9 +51,8 @@ TEST(Normalizer, Errors) {
             "f: normalizer: \"prepend\" must be a string, found 3");
   EXPECT_EQ(error(R"({"type": "Prepend", "prepend": "", "x": 1})"),
             "f: normalizer: field \"x\" is not supported, found 1");
-  EXPECT_EQ(error(R"({"type": "Replace", "pattern": {"Regex": "a+"}, "content": ""})"),
-            "f: normalizer: \"pattern\" of kind \"Regex\" is not supported, "
-            "found {\"Regex\":\"a+\"}");
+  EXPECT_EQ(error(R"({"type": "Replace", "pattern": {"Regex": "(a"}, "content": ""})"),
+            "f: normalizer: not a regular expression (missing closing parenthesis): \"(a\"");
   EXPECT_EQ(error(R"({"type": "Replace", "pattern": " ", "content": ""})"),
             "f: normalizer: \"pattern\" must be {\"String\": \"…\"}, found \" \"");
   EXPECT_EQ(error(R"({"type": "Replace", "pattern": {"String": ""}, "content": ""})"),

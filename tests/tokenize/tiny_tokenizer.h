@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tokenize/component.h"
@@ -46,6 +47,13 @@ inline std::unique_ptr<const Tokenizer> Load(const std::string& json) {
 }
 inline std::unique_ptr<const Tokenizer> Load(const nlohmann::json& json) {
   return Load(json.dump());
+}
+
+// Empty after a test failure.
+inline Ids Encode(const Tokenizer& tokenizer, std::string_view text, bool add_special = true) {
+  auto ids = tokenizer.Encode(text, add_special);
+  EXPECT_TRUE(ids.ok()) << ids.status().message();
+  return ids.ok() ? *std::move(ids) : Ids();
 }
 
 // A tokenizer.json with the six of TinyJson() and byte tokens: byte b has the id 6 + b.

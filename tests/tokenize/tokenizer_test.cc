@@ -34,11 +34,11 @@ json FullJson() {
 
 TEST(Tokenizer, WholePipeline) {
   const auto tokenizer = Load(FullJson());
-  EXPECT_THAT(tokenizer->Encode("ab ab"), ElementsAre(302, 301, 301));
-  EXPECT_THAT(tokenizer->Encode("ab ab", /*add_special=*/false), ElementsAre(301, 301));
-  EXPECT_THAT(tokenizer->Encode(""), ElementsAre(302));
+  EXPECT_THAT(Encode(*tokenizer, "ab ab"), ElementsAre(302, 301, 301));
+  EXPECT_THAT(Encode(*tokenizer, "ab ab", /*add_special=*/false), ElementsAre(301, 301));
+  EXPECT_THAT(Encode(*tokenizer, ""), ElementsAre(302));
   // Each text between added tokens is normalized by itself.
-  const Ids ids = tokenizer->Encode("ab<s>ab<n>c", /*add_special=*/false);
+  const Ids ids = Encode(*tokenizer, "ab<s>ab<n>c", /*add_special=*/false);
   EXPECT_EQ(ids, (Ids{301, 302, 301, 303, 300, 3}));
   EXPECT_EQ(tokenizer->Decode(ids), "ab ab<n> c");
   EXPECT_EQ(tokenizer->Decode(ids, /*skip_special=*/false), "ab<s> ab<n> c");
@@ -46,7 +46,7 @@ TEST(Tokenizer, WholePipeline) {
 
 TEST(Tokenizer, InvalidUtf8IsReadAsReplacementCharacters) {
   const auto tokenizer = Load(FullJson());
-  EXPECT_EQ(tokenizer->Encode("a\xFF\xE2\x82z"), tokenizer->Encode("a\uFFFD\uFFFDz"));
+  EXPECT_EQ(Encode(*tokenizer, "a\xFF\xE2\x82z"), Encode(*tokenizer, "a\uFFFD\uFFFDz"));
 }
 
 TEST(Tokenizer, UnknownIdsDecodeToNothing) {
@@ -75,7 +75,7 @@ TEST(Tokenizer, TruncationAndPaddingDoNotApply) {
   json file = FullJson();
   file["truncation"] = {{"max_length", 1}};
   file["padding"] = {{"pad_id", 0}};
-  EXPECT_THAT(Load(file)->Encode("ab ab"), ElementsAre(302, 301, 301));
+  EXPECT_THAT(Encode(*Load(file), "ab ab"), ElementsAre(302, 301, 301));
 }
 
 TEST(Tokenizer, EmptyVocabulary) {
@@ -83,7 +83,7 @@ TEST(Tokenizer, EmptyVocabulary) {
   file["model"] = {{"type", "BPE"}, {"vocab", json::object()}, {"merges", json::array()}};
   const auto tokenizer = Load(file);
   EXPECT_EQ(tokenizer->vocab_size(), 0);
-  EXPECT_EQ(tokenizer->Encode("abc"), Ids());
+  EXPECT_EQ(Encode(*tokenizer, "abc"), Ids());
 }
 
 TEST(Tokenizer, Errors) {
