@@ -1,6 +1,7 @@
 #include "base/utf8.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace moiety {
 
@@ -61,6 +62,14 @@ void AppendUtf8(uint32_t c, std::string& out) {
 size_t ValidUtf8Prefix(std::string_view text) {
   size_t done = 0;
   while (done < text.size()) {
+    // Most of most texts is ASCII: eight characters at a time.
+    uint64_t eight = 0;
+    while (done + sizeof(eight) <= text.size()) {
+      std::memcpy(&eight, text.data() + done, sizeof(eight));
+      if ((eight & 0x8080808080808080U) != 0) break;
+      done += sizeof(eight);
+    }
+    if (done == text.size()) break;
     const Utf8Character c = DecodeUtf8(text.substr(done));
     if (!c.valid) break;
     done += static_cast<size_t>(c.length);

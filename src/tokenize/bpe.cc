@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "format/config_reader.h"
 #include "format/json.h"
 #include "tokenize/merge_table.h"
+#include "tokenize/word_cache.h"
 
 namespace moiety {
 namespace {
@@ -20,6 +22,8 @@ namespace {
 using nlohmann::json;
 
 constexpr int32_t kNone = Vocabulary::kNone;
+// Clearing the cache costs as much as a few kilobytes of text.
+constexpr size_t kMinCachedText = 4096;
 
 // Of a character in valid UTF-8, by its first byte.
 size_t CharacterLength(char first) {
@@ -152,14 +156,7 @@ class Bpe : public TokenModel {
 
   const Vocabulary& vocabulary() const override { return vocabulary_; }
 
-  void Encode(const Words& words, std::vector<int32_t>& ids) const override {
-    Merger merger(merges_, ids);
-    size_t begin = 0;
-    for (const size_t end : words.ends) {
-      EncodeWord(std::string_view(words.text).substr(begin, end - begin), merger, ids);
-      begin = end;
-    }
-  }
+  void Encode(const Words& words, std::vector<int32_t>& ids) const override;
 
  private:
   Status LoadVocabulary(const Component& component);
@@ -172,6 +169,8 @@ class Bpe : public TokenModel {
     return lead < ascii_.size() ? ascii_[lead] : vocabulary_.Find(character);
   }
   void EncodeWord(std::string_view word, Merger& merger, std::vector<int32_t>& ids) const;
+  void FindStarter();
+  size_t NextCut(std::string_view text, size_t begin, size_t end) const;
 
   Vocabulary vocabulary_{0};
   Merges merges_;
@@ -180,8 +179,52 @@ class Bpe : public TokenModel {
   bool byte_fallback_ = false;
   bool ignore_merges_ = false;
   std::array<int32_t, 128> ascii_{};  // the symbol of each ASCII character
-  std::array<int32_t, 256> bytes_{};  // the symbol of each byte, "<0x00>" …
+  // The character that most tokens start with of those that stand behind no other character in any
+  // token ("▁"; empty: there is none). Words are cut before it: the segments of Merger, found
+  // early, so that they can be looked up.
+  std::string starter_;
+  std::vector<bool> follows_another_;  // by symbol: does it in some token? Until FindStarter.
+  std::array<int32_t, 256> bytes_{};   // the symbol of each byte, "<0x00>" …
 };
+
+void Bpe::Encode(const Words& words, std::vector<int32_t>& ids) const {
+  const std::string_view text = words.text;
+  Merger merger(merges_, ids);
+  std::optional<WordCache> cache;
+  if (text.size() >= kMinCachedText) cache.emplace();
+  const auto encode = [&](size_t begin, size_t end) {
+    const std::string_view word = text.substr(begin, end - begin);
+    if (!cache.has_value() || word.size() > WordCache::kMaxBytes) {
+      EncodeWord(word, merger, ids);
+      return;
+    }
+    const WordCache::Key key = WordCache::KeyOf(text, begin, word.size());
+    if (cache->Append(key, ids)) return;
+    const size_t first = ids.size();
+    EncodeWord(word, merger, ids);
+    cache->Set(key, ids, first);
+  };
+  size_t begin = 0;
+  for (const size_t end : words.ends) {
+    if (!starter_.empty() && end - begin > WordCache::kMaxBytes) {
+      for (size_t cut = NextCut(text, begin, end); cut < end; cut = NextCut(text, begin, end)) {
+        encode(begin, cut);
+        begin = cut;
+      }
+    }
+    encode(begin, end);
+    begin = end;
+  }
+}
+
+// The first place behind `begin` where the starter stands behind another character; `end` if there
+// is none.
+size_t Bpe::NextCut(std::string_view text, size_t begin, size_t end) const {
+  const std::string_view word = text.substr(0, end);
+  size_t at = begin;
+  while (word.substr(at).starts_with(starter_)) at += starter_.size();
+  return std::min(word.find(starter_, at), end);
+}
 
 // Same order of steps as the reference, also where it surprises: an unknown character that waits to
 // be fused is placed behind the bytes of characters that follow it.
@@ -301,11 +344,33 @@ void Bpe::AddNeighbours(std::string_view left, std::string_view right) {
   if (right.starts_with(unknown)) starts[2] = unknown_;
   for (const int32_t end : ends) {
     for (const int32_t start : starts) {
+      if (end != kNone && start != kNone && end != start) {
+        follows_another_[static_cast<size_t>(start)] = true;
+      }
       if (end != kNone && start != kNone && merges_.table.Rank(end, start) == MergeTable::kNoPair) {
         merges_.table.Set(end, start, MergeTable::kNoMerge);
       }
     }
   }
+}
+
+void Bpe::FindStarter() {
+  // A word that is a token is not cut by these rules.
+  if (ignore_merges_) return;
+  std::vector<int32_t> num_started(follows_another_.size(), 0);
+  int32_t most = 0;
+  for (int32_t id = 0; id < vocabulary_.end_id(); ++id) {
+    const std::string_view piece = vocabulary_.Piece(id);
+    if (piece.empty() || piece.size() == CharacterLength(piece[0])) continue;
+    const std::string_view first = piece.substr(0, CharacterLength(piece[0]));
+    const int32_t symbol = vocabulary_.Find(first);
+    if (symbol == kNone || follows_another_[static_cast<size_t>(symbol)]) continue;
+    if (++num_started[static_cast<size_t>(symbol)] > most) {
+      most = num_started[static_cast<size_t>(symbol)];
+      starter_ = first;
+    }
+  }
+  follows_another_ = {};
 }
 
 Status Bpe::LoadMerges(const Component& component) {
@@ -350,6 +415,7 @@ Status Bpe::LoadMerges(const Component& component) {
     if (merges_.merged[rank] == kNone) return refuse("must result in a token of the vocabulary");
   }
 
+  follows_another_.assign(static_cast<size_t>(vocabulary_.end_id()), false);
   for (size_t rank = 0; rank < pairs.size(); ++rank) {
     const auto [left, right] = pairs[rank];
     if (left == kNone) continue;
@@ -357,6 +423,7 @@ Status Bpe::LoadMerges(const Component& component) {
     merges_.table.Set(left, right, static_cast<uint32_t>(rank));
     AddNeighbours(vocabulary_.Piece(left), vocabulary_.Piece(right));
   }
+  FindStarter();
   return OkStatus();
 }
 

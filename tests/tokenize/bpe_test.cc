@@ -134,7 +134,54 @@ TEST(Bpe, EqualsTheDefinitionForRandomMerges) {
         c = static_cast<char>('a' + random() % static_cast<unsigned>(num_letters));
       EXPECT_EQ(Encode(*tokenizer, word), Oracle(word, vocab, merges)) << file["model"] << word;
     }
+    // Long enough for words to be looked up, and for cuts where a letter follows no other.
+    if (round % 15 == 0) {
+      std::string text(4200, 'a');
+      for (char& c : text)
+        c = static_cast<char>('a' + random() % static_cast<unsigned>(num_letters));
+      EXPECT_EQ(Encode(*tokenizer, text), Oracle(text, vocab, merges)) << file["model"] << text;
+    }
+    file["pre_tokenizer"] = {{"type", "WhitespaceSplit"}};
+    std::string text;
+    Ids expected;
+    while (text.size() < 6000) {
+      std::string word(1 + random() % 6, 'a');
+      if (random() % 8 == 0) word.resize(10 + random() % 10, 'b');
+      for (char& c : word)
+        c = static_cast<char>('a' + random() % static_cast<unsigned>(num_letters));
+      const Ids ids = Oracle(word, vocab, merges);
+      expected.insert(expected.end(), ids.begin(), ids.end());
+      text += word + " ";
+    }
+    EXPECT_EQ(Encode(*Load(file), text), expected) << file["model"];
   }
+}
+
+// Words are cut before a character that stands behind no other in any token, but not within a run
+// of it and not where a merge can cross.
+TEST(Bpe, CutsBeforeStarters) {
+  json file = TinyJson();
+  file["model"]["vocab"] = {{"<unk>", 0}, {"_", 1},  {"a", 2},   {"b", 3},  {"__", 4},
+                            {"_a", 5},    {"ab", 6}, {"_ab", 7}, {"__a", 8}};
+  file["model"]["merges"] = {"_ _", "a b", "_ a", "_ ab", "__ a"};
+  const auto tokenizer = Load(file);
+  std::string text;
+  Ids expected;
+  for (int i = 0; i < 2000; ++i) {
+    text += "_ab__ax";
+    for (const int32_t id : {7, 8, 0}) expected.push_back(id);
+  }
+  EXPECT_EQ(Encode(*tokenizer, text), expected);
+  // Now "_" follows "a" in a token: no cut there.
+  file["model"]["vocab"]["a_"] = 9;
+  file["model"]["merges"].insert(file["model"]["merges"].begin(), "a _");
+  expected.clear();
+  text.clear();
+  for (int i = 0; i < 2000; ++i) {
+    text += "ba_";
+    for (const int32_t id : {3, 9}) expected.push_back(id);
+  }
+  EXPECT_EQ(Encode(*Load(file), text), expected);
 }
 
 // With a quadratic algorithm this test would take hours.
