@@ -13,8 +13,14 @@ namespace {
 
 struct Flags {
   std::string model, text;
-  bool from_stdin = false, no_special = false, json = false;
+  bool from_stdin = false, no_special = false, ids = false, json = false;
 };
+
+std::string Join(const std::vector<int32_t>& ids) {
+  std::string out;
+  for (const int32_t id : ids) out += Format("{}{}", out.empty() ? "" : ", ", id);
+  return out;
+}
 
 Status Tokenize(const CLI::App& command, Flags& flags) {
   MOIETY_ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(flags.model));
@@ -23,6 +29,7 @@ Status Tokenize(const CLI::App& command, Flags& flags) {
   }
   MOIETY_ASSIGN_OR_RETURN(const std::vector<int32_t> ids,
                           tokenizer->Encode(flags.text, !flags.no_special));
+  if (flags.ids) return Print(Format("[{}]\n", Join(ids)));
   if (flags.json) {
     nlohmann::json pieces = nlohmann::json::array();
     for (const int32_t id : ids) pieces.push_back(tokenizer->Piece(id));
@@ -49,7 +56,10 @@ Action AddTokenize(CLI::App& app) {
   command->add_flag("--stdin", flags->from_stdin, "Read standard input, every byte of it")
       ->excludes(text);
   command->add_flag("--no-special", flags->no_special, "Do not add special tokens (such as <s>)");
-  command->add_flag("--json", flags->json, "Print {\"ids\": […], \"pieces\": […]}");
+  CLI::Option* ids =
+      command->add_flag("--ids", flags->ids, "Print the ids only: [1, 825, 1199]");
+  command->add_flag("--json", flags->json, "Print {\"ids\": […], \"pieces\": […]}")
+      ->excludes(ids);
   return [command, flags] { return Tokenize(*command, *flags); };
 }
 

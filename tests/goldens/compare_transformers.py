@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """Compares the moiety binary with transformers, computed on the spot. Exit status 1 if anything differs.
 
-  compare_transformers.py MOIETY [MODEL ...]                  logits, routers and greedy continuations
-  compare_transformers.py MOIETY --tokenizer [TEXT_FILE ...]  token ids, with Hugging Face tokenizers
-  compare_transformers.py MOIETY --speed                      prompt and generation speed
+  compare_transformers.py MOIETY [MODEL ...]  logits, routers and greedy continuations
+  compare_transformers.py MOIETY --speed      prompt and generation speed
 
 Without MODEL: models/starter with the sentences below, and every case of tests/data/models with its prompts.
-Needs the packages of requirements.txt. `./check --full` runs the first two.
+Needs the packages of requirements.txt. `./check --full` runs the first.
 """
 
 import argparse
@@ -53,20 +52,6 @@ LONG_TEXT = (
     "the waves reached the windows, and for three days nobody could come or go. The keeper read the same book twice, "
     "cooked the last potatoes and counted the seconds between the flashes. On the fourth morning the sea was calm. "
 )
-TOKENIZER_TEXTS = [
-    "",
-    " ",
-    "\n",
-    "hello",
-    "  two  spaces   and\ttabs\t\tand\r\nlines\n\n\n",
-    "don't, can't; I'LL we've 1234567890 3.14159 ½ ² x_y_z",
-    "<s>not at the start</s> <unk> [INST] <|endoftext|>",
-    "e\u0301 \u00e9 \ufb01 \u1100\u1161\u11a8 \U0001f469\u200d\U0001f469\u200d\U0001f467",
-    "zero \u0000 byte order \ufeff no-break \u00a0 ideographic \u3000 separator \u2028",
-    "中文字符 日本語テキスト 한국어 العربية עברית हिन्दी ไทย",
-    *SENTENCES,
-    LONG_TEXT,
-]
 
 
 def run_moiety(command, **kwargs):
@@ -202,31 +187,6 @@ def report(name, text, problems):
     return not problems
 
 
-def compare_tokenizer(moiety, model_dir, files):
-    """Ids with special tokens, as encode(text) gives them. Invalid UTF-8 is decoded to U+FFFD first."""
-    tokenizer = tokenizers.Tokenizer.from_file(str(model_dir / "tokenizer.json"))
-    inputs = [(str(file), file.read_bytes()) for file in files] or [
-        (f"text {i}", text.encode()) for i, text in enumerate(TOKENIZER_TEXTS)
-    ]
-    problems, total = [], 0
-    for name, data in inputs:
-        want = tokenizer.encode(data.decode(errors="replace")).ids
-        total += len(want)
-        try:
-            answer = json.loads(run_moiety([moiety, "tokenize", model_dir, "--stdin", "--json"], input=data))
-            got, pieces = answer["ids"], answer["pieces"]
-        except (RuntimeError, OSError, subprocess.TimeoutExpired, ValueError, KeyError) as error:
-            problems.append(f"{name}: {error!r}")
-            continue
-        if got != want:
-            at = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), min(len(got), len(want)))
-            problems.append(f"{name}: {len(got)} ids, expected {len(want)}; at {at}: {got[at : at + 8]}, "
-                            f"expected {want[at : at + 8]}")
-        elif len(pieces) != len(want):
-            problems.append(f"{name}: {len(pieces)} pieces for {len(want)} ids")
-    return report(f"tokenizer of {model_dir.name}", f"{len(inputs)} texts, {total} ids", problems)
-
-
 class Clock:
     """A streamer of generate(): when the prompt and each token arrived."""
 
@@ -280,17 +240,13 @@ def compare_speed(moiety, model_dir, threads, count=128, rounds=5):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("moiety", type=lambda path: pathlib.Path(path).resolve(), help="path of the binary")
-    parser.add_argument("paths", nargs="*", type=pathlib.Path, help="model folders, or text files with --tokenizer")
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--tokenizer", action="store_true", help="compare token ids")
-    mode.add_argument("--speed", action="store_true", help="compare speed")
-    parser.add_argument("--model", type=pathlib.Path, default=STARTER, help="for --tokenizer and --speed")
+    parser.add_argument("paths", nargs="*", type=pathlib.Path, help="model folders")
+    parser.add_argument("--speed", action="store_true", help="compare speed")
+    parser.add_argument("--model", type=pathlib.Path, default=STARTER, help="for --speed")
     parser.add_argument("--threads", type=int, default=1, help="for --speed; default 1")
     args = parser.parse_intermixed_args()
     torch.set_num_threads(1)
-    if args.tokenizer:
-        ok = compare_tokenizer(args.moiety, args.model, args.paths)
-    elif args.speed:
+    if args.speed:
         compare_speed(args.moiety, args.model, args.threads)
         ok = True
     else:
