@@ -5,6 +5,8 @@
 
 #include "base/format.h"
 #include "format/config_reader.h"
+#include "tokenize/bert.h"
+#include "tokenize/precompiled.h"
 #include "tokenize/string_replacer.h"
 
 namespace moiety {
@@ -54,6 +56,8 @@ class Replace : public Normalizer {
 };
 
 constexpr StageType<Normalizer> kTypes[] = {
+    {"BertNormalizer", &MakeBertNormalizer},
+    {"Precompiled", &MakePrecompiled},
     {"Prepend", &Prepend::Make},
     {"Replace", &Replace::Make},
 };

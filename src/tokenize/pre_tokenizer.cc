@@ -1,14 +1,22 @@
 #include "tokenize/pre_tokenizer.h"
 
+#include <nlohmann/json.hpp>
+
+#include "tokenize/bert.h"
+#include "tokenize/metaspace.h"
+
 namespace moiety {
+namespace {
+
+constexpr StageType<PreTokenizer> kTypes[] = {
+    {"BertPreTokenizer", &MakeBertPreTokenizer},
+    {"Metaspace", &MakeMetaspacePreTokenizer},
+};
+
+}  // namespace
 
 Result<PreTokenizers> LoadPreTokenizers(const Component& component) {
-  PreTokenizers pre_tokenizers;
-  MOIETY_RETURN_IF_ERROR(ForEachComponent(component, "pretokenizers",
-                                          [](const std::string& type, const Component& one) {
-                                            return UnsupportedType(one, type, {"null"});
-                                          }));
-  return pre_tokenizers;
+  return LoadStages(component, "pretokenizers", kTypes);
 }
 
 }  // namespace moiety

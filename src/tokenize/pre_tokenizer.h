@@ -18,6 +18,7 @@ namespace moiety {
 struct Words {
   std::string text;
   std::vector<size_t> ends;
+  bool starts_text = true;  // stands at the very start of the input, not behind an added token
 };
 
 class PreTokenizer {
@@ -29,7 +30,8 @@ class PreTokenizer {
 
 using PreTokenizers = std::vector<std::unique_ptr<const PreTokenizer>>;
 
-// Null (the whole text is one word) is all there is so far; every type is an error that names it.
+// A new type is a class and a row in the table of pre_tokenizer.cc. Null: the whole text is one
+// word.
 Result<PreTokenizers> LoadPreTokenizers(const Component& component);
 
 }  // namespace moiety

@@ -52,8 +52,8 @@ struct Tokenizer::Impl {
   }
 
   // The rest of the pipeline for text between added tokens.
-  void EncodeText(std::string text, std::vector<int32_t>& ids) const {
-    Words words{std::move(text), {}};
+  void EncodeText(std::string text, bool starts_text, std::vector<int32_t>& ids) const {
+    Words words{std::move(text), {}, starts_text};
     words.ends.push_back(words.text.size());
     for (const auto& pre_tokenizer : pre_tokenizers) pre_tokenizer->Apply(words);
     model->Encode(words, ids);
@@ -130,19 +130,20 @@ std::vector<int32_t> Tokenizer::Encode(std::string_view text, bool add_special) 
       ids.push_back(original.token->id);
       continue;
     }
+    const bool starts_text = original.text.data() == text.data();
     std::string piece(original.text);
     for (const auto& normalizer : impl_->normalizers) normalizer->Apply(piece);
     const std::vector<TextSpan> spans =
         impl_->added.Split(piece, AddedTokens::Stage::kNormalizedText);
     if (spans.size() == 1 && spans[0].token == nullptr) {  // nearly always; saves a copy
-      impl_->EncodeText(std::move(piece), ids);
+      impl_->EncodeText(std::move(piece), starts_text, ids);
       continue;
     }
     for (const TextSpan& span : spans) {
       if (span.token != nullptr) {
         ids.push_back(span.token->id);
       } else {
-        impl_->EncodeText(std::string(span.text), ids);
+        impl_->EncodeText(std::string(span.text), starts_text && &span == &spans.front(), ids);
       }
     }
   }

@@ -1,6 +1,6 @@
 #include "tokenize/decoder.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
 
@@ -85,8 +85,8 @@ TEST(Decoder, LlamaStyle) {
 
 TEST(Decoder, Errors) {
   const auto error = [](const std::string& text) { return LoadFrom(text).status().message(); };
-  EXPECT_EQ(error(R"({"type": "CTC"})"),
-            "f: decoder: type \"CTC\" is not supported (only ByteFallback, Fuse, Replace, Strip)");
+  EXPECT_THAT(error(R"({"type": "Magic"})"),
+              testing::HasSubstr("f: decoder: type \"Magic\" is not supported (only "));
   EXPECT_EQ(error(R"({"type": "Fuse", "x": 1})"),
             "f: decoder: field \"x\" is not supported, found 1");
   EXPECT_EQ(error(R"({"type": "Strip", "content": "ab", "start": 0, "stop": 0})"),

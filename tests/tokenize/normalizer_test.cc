@@ -1,6 +1,6 @@
 #include "tokenize/normalizer.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "tiny_tokenizer.h"
 
@@ -38,8 +38,8 @@ TEST(Normalizer, SequencesRunInOrder) {
 
 TEST(Normalizer, Errors) {
   const auto error = [](const char* text) { return LoadFrom(text).status().message(); };
-  EXPECT_EQ(error(R"({"type": "NFC"})"),
-            "f: normalizer: type \"NFC\" is not supported (only Prepend, Replace)");
+  EXPECT_THAT(error(R"({"type": "Magic"})"),
+              testing::HasSubstr("f: normalizer: type \"Magic\" is not supported (only "));
   EXPECT_EQ(error(R"({"type": "Sequence", "normalizers": [null]})"),
             "f: normalizer.normalizers[0] must be an object, found null");
   EXPECT_EQ(error(R"({"type": "Sequence"})"), "f: normalizer: \"normalizers\" is missing");

@@ -51,8 +51,10 @@ TEST(PostProcessor, NullAndSequence) {
 TEST(PostProcessor, Errors) {
   const auto error = [](const json& component) { return LoadFrom(component).status().message(); };
   const std::string where = "f: post_processor: ";
-  EXPECT_EQ(error({{"type", "BertProcessing"}}),
-            where + "type \"BertProcessing\" is not supported (only TemplateProcessing)");
+  EXPECT_EQ(error({{"type", "Magic"}}),
+            where +
+                "type \"Magic\" is not supported (only BertProcessing, RobertaProcessing, "
+                "TemplateProcessing)");
   EXPECT_THAT(error({{"type", "Sequence"}, {"processors", {Template(kBoth), Template(kBoth)}}}),
               HasSubstr("processors[1]: a second TemplateProcessing is not supported"));
   EXPECT_EQ(error(Template("3")), where + "\"single\" must be a list, found 3");
