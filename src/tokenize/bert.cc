@@ -25,6 +25,11 @@ bool IsAscii(std::string_view text) {
 template <class Visit>
 void ForEachCharacter(std::string_view text, const Visit& visit) {
   while (!text.empty()) {
+    if (const auto lead = static_cast<uint8_t>(text[0]); lead < 0x80) {
+      visit(lead, text.substr(0, 1));
+      text.remove_prefix(1);
+      continue;
+    }
     const Utf8Character c = DecodeUtf8(text);
     const auto length = static_cast<size_t>(c.length);
     visit(c.code_point, text.substr(0, length));
@@ -72,6 +77,10 @@ std::string Decompose(std::string_view text) {
   std::vector<utf8proc_int32_t> characters;
   characters.reserve(text.size());
   ForEachCharacter(text, [&](uint32_t c, std::string_view) {
+    if (c < 0xC0) {  // below all that can be decomposed
+      characters.push_back(static_cast<utf8proc_int32_t>(c));
+      return;
+    }
     utf8proc_int32_t parts[8];  // of a character there are at most 4
     int boundary = 0;
     const utf8proc_ssize_t count =

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "base/format.h"
-#include "base/utf8.h"
 #include "format/config_reader.h"
 #include "format/json.h"
 #include "tokenize/piece_trie.h"
@@ -23,6 +22,12 @@ using nlohmann::json;
 constexpr int32_t kNone = Vocabulary::kNone;
 // How much less likely than every piece an unknown character is.
 constexpr double kUnknownPenalty = 10;
+
+// Of a character in valid UTF-8, by its first byte.
+size_t CharacterLength(char first) {
+  const auto lead = static_cast<uint8_t>(first);
+  return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+}
 
 class Unigram : public TokenModel {
  public:
@@ -75,7 +80,7 @@ void Unigram::FindBestCuts(std::string_view word, std::vector<Cut>& cuts) const 
   };
   size_t begin = 0;
   while (begin < word.size()) {
-    const auto character = static_cast<size_t>(DecodeUtf8(word.substr(begin)).length);
+    const size_t character = CharacterLength(word[begin]);
     const double score = cuts[begin].score;
     bool has_character = false;
     PieceTrie::Node node = PieceTrie::kRoot;

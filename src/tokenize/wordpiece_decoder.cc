@@ -56,13 +56,21 @@ class WordPieceDecoder : public Decoder {
 }  // namespace
 
 std::string CleanUpSpaces(std::string text) {
+  // Nearly always there is nothing to do.
+  constexpr std::string_view kSecondOfPatterns = ".?!,'nd";
+  size_t space = text.find(' ');
+  while (space != std::string::npos &&
+         (space + 1 == text.size() ||
+          kSecondOfPatterns.find(text[space + 1]) == std::string_view::npos)) {
+    space = text.find(' ', space + 1);
+  }
+  if (space == std::string::npos) return text;
   // One after the other, each over the whole text.
   static const StringReplacer kReplacers[] = {
       {" .", "."},     {" ?", "?"},   {" !", "!"},           {" ,", ","},   {" ' ", "'"},  //
       {" n't", "n't"}, {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"},
       {" 're", "'re"}};
   for (const StringReplacer& replacer : kReplacers) {
-    if (text.find(' ') == std::string::npos) break;
     text = replacer.Replace(text);
   }
   return text;
