@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "format/config_reader.h"
 #include "tokenize/unicode_categories.h"
+#include "tokenize/unicode_lowercase.h"
 
 namespace moiety {
 namespace {
@@ -119,23 +120,6 @@ std::string StripAccents(std::string_view text) {
   return out;
 }
 
-// Character by character, whatever stands around it.
-std::string Lowercase(std::string_view text) {
-  constexpr uint32_t kCapitalIWithDot = 0x130;  // the only one that becomes two characters
-  std::string out;
-  out.reserve(text.size());
-  ForEachCharacter(text, [&](uint32_t c, std::string_view) {
-    if (c < 0x80) {
-      out += static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-    } else if (c == kCapitalIWithDot) {
-      out += "i\u0307";
-    } else {
-      AppendUtf8(static_cast<uint32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))), out);
-    }
-  });
-  return out;
-}
-
 class BertNormalizer : public Normalizer {
  public:
   explicit BertNormalizer(ConfigReader& reader)
@@ -150,7 +134,7 @@ class BertNormalizer : public Normalizer {
       if (space_chinese_) text = SpaceChinese(text);
       if (strip_accents_) text = StripAccents(text);
     }
-    if (lowercase_) text = Lowercase(text);
+    if (lowercase_) text = UnicodeLowercase(text);
   }
 
   // Three bytes become five; a character of two bytes can be decomposed to six, and in lower case

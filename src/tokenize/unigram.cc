@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -22,6 +24,38 @@ using nlohmann::json;
 constexpr int32_t kNone = Vocabulary::kNone;
 // How much less likely than every piece an unknown character is.
 constexpr double kUnknownPenalty = 10;
+
+double PowerOfTen(int exponent) {
+  static const std::vector<double> kPowers = [] {
+    std::vector<double> powers;
+    for (int i = 0; i <= 308; ++i) powers.push_back(std::stod("1e" + std::to_string(i)));
+    return powers;
+  }();
+  return kPowers[static_cast<size_t>(exponent)];
+}
+
+// The score as the reference reads its decimal digits: all of them as an integer, rounded to a
+// double, times or divided by a power of ten, rounded again. That can be one unit in the last place
+// from the nearest double, which decides between cuts whose scores are the same pieces in another
+// order ("." "..." and "..." "."). The digits of the file are taken to be the shortest that name
+// the number, as every writer of these files makes them.
+double AsTheReferenceReads(double score) {
+  char text[32];  // "-1.2345678901234567e-308"
+  const char* end =
+      std::to_chars(text, text + sizeof(text), std::abs(score), std::chars_format::scientific).ptr;
+  const char* const e = std::find(static_cast<const char*>(text), end, 'e');
+  uint64_t digits = 0;
+  for (const char* c = text; c != e; ++c) {
+    if (*c != '.') digits = 10 * digits + static_cast<uint64_t>(*c - '0');
+  }
+  int exponent = 0;
+  std::from_chars(e + (e[1] == '+' ? 2 : 1), end, exponent);
+  if (e - text > 2) exponent -= static_cast<int>(e - text) - 2;  // the digits behind the point
+  auto value = static_cast<double>(digits);
+  for (; exponent < -308; exponent += 308) value /= PowerOfTen(308);
+  value = exponent < 0 ? value / PowerOfTen(-exponent) : value * PowerOfTen(exponent);
+  return std::signbit(score) ? -value : value;
+}
 
 // Of a character in valid UTF-8, by its first byte.
 size_t CharacterLength(char first) {
@@ -170,7 +204,7 @@ Status Unigram::LoadVocabulary(const Component& component) {
     MOIETY_RETURN_IF_ERROR(
         vocabulary_.Add(entry[0].get_ref<const std::string&>(), static_cast<int64_t>(i))
             .WithContext(component.where + ": \"vocab\""));
-    scores_.push_back(entry[1].get<double>());
+    scores_.push_back(AsTheReferenceReads(entry[1].get<double>()));
   }
   Result<PieceTrie> trie = PieceTrie::Build(vocabulary_);
   if (!trie.ok()) return std::move(trie).status().WithContext(component.where + ": \"vocab\"");

@@ -46,6 +46,21 @@ TEST(Unigram, OfEqualSumsThePieceThatStartsFirstWins) {
   EXPECT_THAT(tokenizer->Encode("aaaa"), ElementsAre(1, 3));
 }
 
+TEST(Unigram, ScoresAreReadAsInTheReference) {
+  for (const double score : {0.0, -0.0, 1.0, -20.0, 1e22, 5e-324, 1.7976931348623157e308, -0.1}) {
+    const auto tokenizer = Load(UnigramJson({{"<unk>", 0}, {"a", score}}));
+    EXPECT_THAT(tokenizer->Encode("a"), ElementsAre(1)) << score;
+  }
+  // The second score is twice the first, and of equal sums "aa" would win; but the reference reads
+  // one of them a last place off.
+  for (const auto& [one, two] : {std::pair(-3.7621080601795835, -7.524216120359167),
+                                 std::pair(-0.24809401175799994, -0.4961880235159999),
+                                 std::pair(-4.674014343761591, -9.348028687523183)}) {
+    const auto tokenizer = Load(UnigramJson({{"<unk>", 0}, {"a", one}, {"aa", two}}));
+    EXPECT_THAT(tokenizer->Encode("aa"), ElementsAre(1, 1)) << one;
+  }
+}
+
 TEST(Unigram, UnknownCharactersTogetherAreOneToken) {
   json file = UnigramJson({{"<unk>", 0}, {"a", -1}, {"é", -1}});
   EXPECT_THAT(Load(file)->Encode("xyaéz日本"), ElementsAre(0, 1, 2, 0));
