@@ -78,7 +78,8 @@ std::string Decompose(std::string_view text) {
   std::vector<utf8proc_int32_t> characters;
   characters.reserve(text.size());
   ForEachCharacter(text, [&](uint32_t c, std::string_view) {
-    if (c < 0xC0) {  // below all that can be decomposed
+    // Below 0xC0 nothing can be decomposed; and U+11938 is newer than the reference's tables.
+    if (c < 0xC0 || c == 0x11938) {
       characters.push_back(static_cast<utf8proc_int32_t>(c));
       return;
     }

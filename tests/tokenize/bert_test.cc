@@ -46,6 +46,7 @@ TEST(BertNormalizer, AccentsAndCase) {
   EXPECT_EQ(Normalize(Options(false, false, false, true), "ÀÉİΣΣ"), "àéi\u0307σσ");
   EXPECT_EQ(Normalize(Options(false, false, nullptr, false), "À"), "À");
   EXPECT_EQ(Normalize(Options(false, false, true, false), "À"), "A");
+  EXPECT_EQ(Normalize(Options(false, false, true, false), "\U00011938"), "\U00011938");
   EXPECT_EQ(Normalize(Options(false, false, true, false), "\U0001D15F"), "\U0001D158\U0001D165");
 }
 
