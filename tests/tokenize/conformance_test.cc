@@ -21,7 +21,7 @@ TEST_P(TokenizerConformance, EqualsTheReference) {
   ExpectEqualsReference(folder);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, TokenizerConformance, testing::Values("llama_bpe"),
+INSTANTIATE_TEST_SUITE_P(Kinds, TokenizerConformance, testing::Values("llama_bpe", "unigram_t5"),
                          [](const auto& kind) { return std::string(kind.param); });
 
 TEST(StarterTokenizer, ReferenceTexts) {
