@@ -14,6 +14,7 @@
 #include "format/config_reader.h"
 #include "format/json.h"
 #include "tokenize/merge_table.h"
+#include "tokenize/vocabulary_reader.h"
 #include "tokenize/word_cache.h"
 
 namespace moiety {
@@ -159,7 +160,6 @@ class Bpe : public TokenModel {
   void Encode(const Words& words, std::vector<int32_t>& ids) const override;
 
  private:
-  Status LoadVocabulary(const Component& component);
   Status LoadMerges(const Component& component);
   void FindSymbols();
   void AddNeighbours(std::string_view left, std::string_view right);
@@ -277,38 +277,14 @@ Status Bpe::Load(const Component& component) {
   byte_fallback_ = reader.BoolOr("byte_fallback", false);
   ignore_merges_ = reader.BoolOr("ignore_merges", false);
   const bool has_unknown = !reader.Missing("unk_token");
-  const std::string unknown = reader.StringOr("unk_token", "");
   MOIETY_RETURN_IF_ERROR(reader.status());
 
-  MOIETY_RETURN_IF_ERROR(LoadVocabulary(component));
+  MOIETY_ASSIGN_OR_RETURN(vocabulary_, ReadVocabulary(component));
   if (has_unknown) {
-    unknown_ = vocabulary_.Find(unknown);
-    if (unknown_ == kNone) {
-      reader.Fail("unk_token", "must be in the vocabulary, found " + ShowJson(unknown));
-      return reader.status();
-    }
+    MOIETY_ASSIGN_OR_RETURN(unknown_, ReadUnknownToken(component, vocabulary_));
   }
   FindSymbols();
   return LoadMerges(component);
-}
-
-Status Bpe::LoadVocabulary(const Component& component) {
-  const json& vocab = component.json["vocab"];
-  if (!vocab.is_object()) {
-    return InvalidData(
-        Format("{}: \"vocab\" must be an object, found {}", component.where, ShowJson(vocab)));
-  }
-  vocabulary_ = Vocabulary(vocab.size());
-  for (const auto& [piece, value] : vocab.items()) {
-    const std::optional<int64_t> id = IntegerIn(value, INT64_MIN, INT64_MAX);
-    if (!id.has_value()) {
-      return InvalidData(Format("{}: \"vocab\" must give token {} an integer, found {}",
-                                component.where, ShowJson(piece), ShowJson(value)));
-    }
-    MOIETY_RETURN_IF_ERROR(
-        vocabulary_.Add(piece, *id).WithContext(component.where + ": \"vocab\""));
-  }
-  return OkStatus();
 }
 
 void Bpe::FindSymbols() {

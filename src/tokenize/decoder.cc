@@ -10,8 +10,12 @@
 #include "base/utf8.h"
 #include "format/config_reader.h"
 #include "format/json.h"
+#include "tokenize/bpe_decoder.h"
 #include "tokenize/byte_level.h"
+#include "tokenize/ctc.h"
+#include "tokenize/metaspace.h"
 #include "tokenize/string_replacer.h"
+#include "tokenize/wordpiece_decoder.h"
 
 namespace moiety {
 namespace {
@@ -301,11 +305,15 @@ class Strip : public Decoder {
 };
 
 constexpr StageType<Decoder> kTypes[] = {
+    {"BPEDecoder", &MakeBpeDecoder},
     {"ByteFallback", &ByteFallback::Make},
     {"ByteLevel", &MakeByteLevelDecoder},
+    {"CTC", &MakeCtc},
     {"Fuse", &Fuse::Make},
+    {"Metaspace", &MakeMetaspaceDecoder},
     {"Replace", &Replace::Make},
     {"Strip", &Strip::Make},
+    {"WordPiece", &MakeWordPieceDecoder},
 };
 
 }  // namespace

@@ -4,12 +4,18 @@
 #include <string>
 
 #include "tokenize/bpe.h"
+#include "tokenize/unigram.h"
+#include "tokenize/word_level.h"
+#include "tokenize/wordpiece.h"
 
 namespace moiety {
 namespace {
 
 constexpr StageType<TokenModel> kTypes[] = {
     {"BPE", &MakeBpe},
+    {"Unigram", &MakeUnigram},
+    {"WordLevel", &MakeWordLevel},
+    {"WordPiece", &MakeWordPiece},
 };
 
 }  // namespace

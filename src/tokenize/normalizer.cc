@@ -5,7 +5,9 @@
 
 #include "base/format.h"
 #include "format/config_reader.h"
+#include "tokenize/bert.h"
 #include "tokenize/byte_level.h"
+#include "tokenize/precompiled.h"
 #include "tokenize/regex.h"
 #include "tokenize/string_replacer.h"
 #include "tokenize/unicode_normalizers.h"
@@ -103,6 +105,7 @@ Result<std::unique_ptr<const Normalizer>> MakeReplace(const Component& component
 }
 
 constexpr StageType<Normalizer> kTypes[] = {
+    {"BertNormalizer", &MakeBertNormalizer},
     {"ByteLevel", &MakeByteLevelNormalizer},
     {"Lowercase", &MakeLowercase},
     {"NFC", &MakeNfc},
@@ -110,6 +113,7 @@ constexpr StageType<Normalizer> kTypes[] = {
     {"NFKC", &MakeNfkc},
     {"NFKD", &MakeNfkd},
     {"Nmt", &MakeNmt},
+    {"Precompiled", &MakePrecompiled},
     {"Prepend", &Prepend::Make},
     {"Replace", &MakeReplace},
     {"Strip", &MakeStrip},

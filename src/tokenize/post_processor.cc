@@ -79,6 +79,27 @@ Result<PostProcessor> LoadTemplate(const Component& component,
   return processor;
 }
 
+// BertProcessing and RobertaProcessing: {"cls": ["[CLS]", 101], "sep": ["[SEP]", 102]} around the
+// text. (The other fields of RobertaProcessing are about offsets.)
+Result<PostProcessor> LoadBert(const Component& component,
+                               const std::function<bool(int64_t)>& is_token) {
+  MOIETY_RETURN_IF_ERROR(
+      CheckFields(component, {"cls", "sep"}, {"trim_offsets", "add_prefix_space"}));
+  PostProcessor processor;
+  for (const auto& [key, ids] :
+       {std::pair("cls", &processor.before), std::pair("sep", &processor.after)}) {
+    const json& token = component.json[key];
+    const bool is_pair = token.is_array() && token.size() == 2 && token[0].is_string();
+    const std::optional<int64_t> id = is_pair ? IntegerIn(token[1], 0, INT32_MAX) : std::nullopt;
+    if (!id.has_value() || !is_token(*id)) {
+      return InvalidData(Format("{}: \"{}\" must be a token and its id in the vocabulary, found {}",
+                                component.where, key, ShowJson(token)));
+    }
+    ids->push_back(static_cast<int32_t>(*id));
+  }
+  return processor;
+}
+
 }  // namespace
 
 Result<PostProcessor> LoadPostProcessor(const Component& component,
@@ -87,15 +108,17 @@ Result<PostProcessor> LoadPostProcessor(const Component& component,
   bool has_template = false;
   const auto load = [&](const std::string& type, const Component& one) -> Status {
     if (type == "ByteLevel") return CheckByteLevelFields(one);
-    if (type != "TemplateProcessing") {
-      return UnsupportedType(one, type, {"ByteLevel", "TemplateProcessing"});
+    const bool is_bert = type == "BertProcessing" || type == "RobertaProcessing";
+    if (!is_bert && type != "TemplateProcessing") {
+      return UnsupportedType(
+          one, type, {"BertProcessing", "ByteLevel", "RobertaProcessing", "TemplateProcessing"});
     }
-    // The reference would apply the second one's template for pairs.
     if (has_template) {
-      return Unsupported(Format("{}: a second TemplateProcessing is not supported", one.where));
+      return Unsupported(Format("{}: a second {} is not supported", one.where, type));
     }
     has_template = true;
-    MOIETY_ASSIGN_OR_RETURN(processor, LoadTemplate(one, is_token));
+    MOIETY_ASSIGN_OR_RETURN(processor,
+                            is_bert ? LoadBert(one, is_token) : LoadTemplate(one, is_token));
     return OkStatus();
   };
   MOIETY_RETURN_IF_ERROR(ForEachComponent(component, "processors", load));

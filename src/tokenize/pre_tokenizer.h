@@ -18,6 +18,7 @@ namespace moiety {
 struct Words {
   std::string text;
   std::vector<size_t> ends;
+  bool starts_text = true;  // stands at the very start of the input, not behind an added token
 };
 
 class PreTokenizer {

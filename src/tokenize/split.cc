@@ -95,7 +95,7 @@ PreTokenizerResult MakePunctuation(const Component& component) {
   if (component.json.contains("behavior")) {
     MOIETY_ASSIGN_OR_RETURN(behavior, ReadSplitBehavior(component));
   }
-  return Made(&IsPunctuation, behavior);
+  return Made(&IsPunctuationOrAsciiSymbol, behavior);
 }
 
 PreTokenizerResult MakeWhitespace(const Component& component) {

@@ -72,6 +72,7 @@ Status SplitWords(Words& words, SplitBehavior behavior, bool invert, const FindM
   std::vector<Regex::Match> matches;
   std::vector<Piece> pieces;
   const bool removes = behavior == SplitBehavior::kRemoved;
+  bool starts = true;  // is what is left the beginning of the text?
   size_t word_begin = 0;
   for (const size_t word_end : words.ends) {
     const std::string_view word =
@@ -89,6 +90,7 @@ Status SplitWords(Words& words, SplitBehavior behavior, bool invert, const FindM
     Merge(behavior, pieces);
     for (const Piece& piece : pieces) {
       if (piece.begin == piece.end || (removes && piece.match)) continue;
+      if (ends.empty()) starts = word_begin + piece.begin == 0;
       if (removes) {
         text += word.substr(piece.begin, piece.end - piece.begin);
         ends.push_back(text.size());
@@ -98,7 +100,10 @@ Status SplitWords(Words& words, SplitBehavior behavior, bool invert, const FindM
     }
     word_begin = word_end;
   }
-  if (removes) words.text = std::move(text);
+  if (removes) {
+    if (!starts) words.starts_text = false;
+    words.text = std::move(text);
+  }
   words.ends = std::move(ends);
   return OkStatus();
 }

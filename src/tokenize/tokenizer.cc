@@ -52,8 +52,8 @@ struct Tokenizer::Impl {
   }
 
   // The rest of the pipeline for text between added tokens.
-  Status EncodeText(std::string text, std::vector<int32_t>& ids) const {
-    Words words{std::move(text), {}};
+  Status EncodeText(std::string text, bool starts_text, std::vector<int32_t>& ids) const {
+    Words words{std::move(text), {}, starts_text};
     words.ends.push_back(words.text.size());
     for (const auto& pre_tokenizer : pre_tokenizers) {
       MOIETY_RETURN_IF_ERROR(pre_tokenizer->Apply(words));
@@ -133,6 +133,7 @@ Result<std::vector<int32_t>> Tokenizer::Encode(std::string_view text, bool add_s
       ids.push_back(original.token->id);
       continue;
     }
+    const bool starts_text = original.text.data() == text.data();
     std::string piece(original.text);
     for (const auto& normalizer : impl_->normalizers) {
       MOIETY_RETURN_IF_ERROR(normalizer->Apply(piece));
@@ -140,14 +141,15 @@ Result<std::vector<int32_t>> Tokenizer::Encode(std::string_view text, bool add_s
     const std::vector<TextSpan> spans =
         impl_->added.Split(piece, AddedTokens::Stage::kNormalizedText);
     if (spans.size() == 1 && spans[0].token == nullptr) {  // nearly always; saves a copy
-      MOIETY_RETURN_IF_ERROR(impl_->EncodeText(std::move(piece), ids));
+      MOIETY_RETURN_IF_ERROR(impl_->EncodeText(std::move(piece), starts_text, ids));
       continue;
     }
     for (const TextSpan& span : spans) {
       if (span.token != nullptr) {
         ids.push_back(span.token->id);
       } else {
-        MOIETY_RETURN_IF_ERROR(impl_->EncodeText(std::string(span.text), ids));
+        const bool first = starts_text && &span == &spans.front();
+        MOIETY_RETURN_IF_ERROR(impl_->EncodeText(std::string(span.text), first, ids));
       }
     }
   }

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/utf8.h"
+#include "tokenize/unicode_categories.h"
 
 namespace moiety {
 namespace {
@@ -30,6 +31,9 @@ utf8proc_option_t OptionsOf(NormalForm form) {
 // Characters below this are the same in the normal form, unless a combining mark follows.
 uint32_t FirstAffected(NormalForm form) { return form == NormalForm::kNfc ? 0x300 : 0x80; }
 
+// The one character that can be decomposed and is newer than the reference's tables.
+constexpr utf8proc_int32_t kNewerThanReference = 0x11938;
+
 // Normalizes characters by utf8proc, but for putting marks in order: its way is quadratic.
 class Normalizer {
  public:
@@ -40,6 +44,10 @@ class Normalizer {
     while (!text.empty()) {
       const Utf8Character c = DecodeUtf8(text);
       text.remove_prefix(static_cast<size_t>(c.length));
+      if (c.code_point == kNewerThanReference) {
+        buffer_.push_back(kNewerThanReference);
+        continue;
+      }
       std::array<utf8proc_int32_t, 32> parts{};  // the longest has 18
       int last_class = 0;
       const utf8proc_ssize_t count =
@@ -92,10 +100,10 @@ bool IsNumber(uint32_t c) { return InCategories(c, UTF8PROC_CATEGORY_ND, UTF8PRO
 
 bool IsMark(uint32_t c) { return InCategories(c, UTF8PROC_CATEGORY_MN, UTF8PROC_CATEGORY_ME); }
 
-bool IsPunctuation(uint32_t c) {
+bool IsPunctuationOrAsciiSymbol(uint32_t c) {
   const bool ascii = (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') ||
                      (c >= '{' && c <= '~');
-  return ascii || InCategories(c, UTF8PROC_CATEGORY_PC, UTF8PROC_CATEGORY_PO);
+  return ascii || IsPunctuation(c);
 }
 
 size_t WhiteSpaceBefore(std::string_view text, size_t begin, size_t end) {
@@ -145,20 +153,6 @@ std::string Normalize(std::string_view text, NormalForm form) {
     copied = previous = at;
   }
   out += text.substr(copied);
-  return out;
-}
-
-std::string ToLower(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  while (!text.empty()) {
-    const Utf8Character c = DecodeUtf8(text);
-    text.remove_prefix(static_cast<size_t>(c.length));
-    const auto code_point = static_cast<utf8proc_int32_t>(c.code_point);
-    AppendUtf8(static_cast<uint32_t>(utf8proc_tolower(code_point)), out);
-    // The one character whose full mapping is two: İ becomes i and a dot above.
-    if (c.code_point == 0x130) AppendUtf8(0x307, out);
-  }
   return out;
 }
 

@@ -9,10 +9,11 @@
 
 namespace moiety {
 
-bool IsWhiteSpace(uint32_t code_point);   // White_Space
-bool IsNumber(uint32_t code_point);       // category N
-bool IsMark(uint32_t code_point);         // category M
-bool IsPunctuation(uint32_t code_point);  // category P, or ASCII punctuation ($, +, <, …)
+bool IsWhiteSpace(uint32_t code_point);  // White_Space
+bool IsNumber(uint32_t code_point);      // category N
+bool IsMark(uint32_t code_point);        // category M
+// Category P, as the reference sees it (unicode_categories.h), and $, +, <, =, >, ^, `, |, ~.
+bool IsPunctuationOrAsciiSymbol(uint32_t code_point);
 
 // Where the white space begins that ends text[begin, end), valid UTF-8.
 size_t WhiteSpaceBefore(std::string_view text, size_t begin, size_t end);
@@ -24,9 +25,6 @@ enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
 
 // `text` is valid UTF-8. Linear, also in long runs of combining marks.
 std::string Normalize(std::string_view text, NormalForm form);
-
-// Full mapping of each character by itself: no final sigma, no language.
-std::string ToLower(std::string_view text);
 
 }  // namespace moiety
 

@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "format/config_reader.h"
 #include "tokenize/unicode.h"
+#include "tokenize/unicode_lowercase.h"
 
 namespace moiety {
 namespace {
@@ -100,7 +101,7 @@ NormalizerResult MakeNfkd(const Component& component) {
   return MakeForm(component, NormalForm::kNfkd, 11);
 }
 NormalizerResult MakeLowercase(const Component& component) {
-  return Make(component, &ToLower, 1.5);  // U+023A: 2 bytes become 3
+  return Make(component, &UnicodeLowercase, 1.5);  // U+023A: 2 bytes become 3
 }
 NormalizerResult MakeStripAccents(const Component& component) {
   return Make(component, &WithoutMarks, 1);

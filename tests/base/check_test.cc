@@ -6,7 +6,6 @@ namespace moiety {
 namespace {
 
 TEST(CheckDeathTest, SaysWhereAndWhat) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(MOIETY_CHECK(1 + 1 == 3),
                "moiety: internal error: .*check_test.cc:[0-9]+: 1 \\+ 1 == 3");
 }

@@ -1,6 +1,6 @@
 #include "tokenize/normalizer.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include "tiny_tokenizer.h"
 

@@ -48,6 +48,24 @@ TEST(PostProcessor, NullAndSequence) {
   EXPECT_THAT(sequence->before, ElementsAre(1, 1));
 }
 
+TEST(PostProcessor, BertAndRoberta) {
+  for (const char* type : {"BertProcessing", "RobertaProcessing"}) {
+    json component = {{"type", type}, {"cls", {"<s>", 1}}, {"sep", {"</s>", 2}}};
+    const auto processor = LoadFrom(component);
+    ASSERT_TRUE(processor.ok()) << processor.status().message();
+    EXPECT_THAT(processor->before, ElementsAre(1));
+    EXPECT_THAT(processor->after, ElementsAre(2));
+    for (const json& token : {json({"</s>", 1 << 20}), json({"</s>", -1}), json("</s>"),
+                              json::array(), json({2, 2}), json({"</s>", 2, 2})}) {
+      component["sep"] = token;
+      EXPECT_THAT(LoadFrom(component).status().message(),
+                  HasSubstr("\"sep\" must be a token and its id in the vocabulary, found "));
+    }
+    component.erase("sep");
+    EXPECT_EQ(LoadFrom(component).status().message(), "f: post_processor: \"sep\" is missing");
+  }
+}
+
 TEST(PostProcessor, Errors) {
   const auto error = [](const json& component) { return LoadFrom(component).status().message(); };
   const std::string where = "f: post_processor: ";

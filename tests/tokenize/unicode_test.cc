@@ -15,9 +15,21 @@ TEST(Unicode, Classes) {
   for (const uint32_t c : {0x301U, 0x903U, 0x20DDU}) EXPECT_TRUE(IsMark(c));
   EXPECT_FALSE(IsMark(0x41));
   for (const uint32_t c : {0x24U, 0x2BU, 0x5FU, 0x7EU, 0xBFU, 0x2014U, 0x3002U}) {
-    EXPECT_TRUE(IsPunctuation(c));
+    EXPECT_TRUE(IsPunctuationOrAsciiSymbol(c));
   }
-  for (const uint32_t c : {0x20U, 0x41U, 0x20ACU, 0x1F642U}) EXPECT_FALSE(IsPunctuation(c));
+  for (const uint32_t c : {0x20U, 0x41U, 0x20ACU, 0x1F642U}) {
+    EXPECT_FALSE(IsPunctuationOrAsciiSymbol(c));
+  }
+}
+
+TEST(Unicode, WhiteSpace) {
+  int count = 0;
+  for (uint32_t c = 0; c < 0x110000; ++c) count += IsWhiteSpace(c) ? 1 : 0;
+  EXPECT_EQ(count, 25);
+  EXPECT_TRUE(IsWhiteSpace(0x20));
+  EXPECT_TRUE(IsWhiteSpace(0x85));
+  EXPECT_TRUE(IsWhiteSpace(0x3000));
+  EXPECT_FALSE(IsWhiteSpace(0x200B));
 }
 
 TEST(Unicode, WhiteSpaceAround) {
@@ -52,8 +64,6 @@ TEST(Unicode, LongRunsOfMarksAreQuick) {
   EXPECT_TRUE(composed.starts_with("\u1ead\u0323"));
   EXPECT_TRUE(composed.ends_with("\u0302"));
 }
-
-TEST(Unicode, Lower) { EXPECT_EQ(ToLower("ÀΣİẞ1Ⱥ"), "àσi\u0307ß1ⱥ"); }
 
 }  // namespace
 }  // namespace moiety

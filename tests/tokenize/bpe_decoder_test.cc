@@ -1,0 +1,40 @@
+#include "tokenize/bpe_decoder.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace moiety {
+namespace {
+
+using nlohmann::json;
+
+std::string Decode(const std::vector<std::string>& pieces) {
+  const json component = {{"type", "BPEDecoder"}, {"suffix", "</w>"}};
+  Decoders decoders;
+  decoders.push_back(*MakeBpeDecoder({component, "f"}));
+  std::string out;
+  const auto stage = StartDecoding(decoders, out);
+  for (const std::string& piece : pieces) {
+    stage->Text(piece);
+    stage->EndPiece();
+  }
+  stage->Finish();
+  return out;
+}
+
+TEST(BpeDecoder, SuffixesAreSpacesButForTheLastPiece) {
+  EXPECT_EQ(Decode({"a", "b</w>", "c</w>d</w>", "e</w>"}), "ab c d e");
+  EXPECT_EQ(Decode({"a</w>b</w>"}), "ab");
+  EXPECT_EQ(Decode({"a</w>", ""}), "a ");
+  EXPECT_EQ(Decode({"a</", "w>"}), "a</w>");
+  EXPECT_EQ(Decode({}), "");
+}
+
+TEST(BpeDecoder, Errors) {
+  const json component = {{"type", "BPEDecoder"}, {"suffix", ""}};
+  EXPECT_EQ(MakeBpeDecoder({component, "f"}).status().message(), "f: \"suffix\" must not be empty");
+}
+
+}  // namespace
+}  // namespace moiety

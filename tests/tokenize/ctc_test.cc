@@ -1,0 +1,51 @@
+#include "tokenize/ctc.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace moiety {
+namespace {
+
+using nlohmann::json;
+
+json Ctc(bool clean_up) {
+  return {{"type", "CTC"},
+          {"pad_token", "<pad>"},
+          {"word_delimiter_token", "|"},
+          {"cleanup", clean_up}};
+}
+
+std::string Decode(const json& component, const std::vector<std::string>& pieces) {
+  Decoders decoders;
+  decoders.push_back(*MakeCtc({component, "f"}));
+  std::string out;
+  const auto stage = StartDecoding(decoders, out);
+  for (const std::string& piece : pieces) {
+    stage->Text(piece);
+    stage->EndPiece();
+  }
+  stage->Finish();
+  return out;
+}
+
+TEST(Ctc, KeepsOneOfEqualPieces) {
+  EXPECT_EQ(Decode(Ctc(true), {"<pad>", "<pad>", "h", "e", "e", "l", "l", "<pad>", "l", "o", "o",
+                               "|", "|", "w", "<pad>"}),
+            "hello w");
+  EXPECT_EQ(Decode(Ctc(false), {"a", "|", "a"}), "a|a");
+  EXPECT_EQ(Decode(Ctc(true), {"", "", "a<pad>b", " ."}), "ab.");
+  EXPECT_EQ(Decode(Ctc(true), {}), "");
+}
+
+TEST(Ctc, Errors) {
+  for (const char* key : {"pad_token", "word_delimiter_token"}) {
+    json component = Ctc(true);
+    component[key] = "";
+    EXPECT_EQ(MakeCtc({component, "f"}).status().message(),
+              std::string("f: \"") + key + "\" must not be empty");
+  }
+}
+
+}  // namespace
+}  // namespace moiety

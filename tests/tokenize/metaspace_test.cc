@@ -1,0 +1,103 @@
+#include "tokenize/metaspace.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+namespace moiety {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+
+json Metaspace(const std::string& scheme, bool split = true) {
+  return {
+      {"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", scheme}, {"split", split}};
+}
+
+std::vector<std::string> Cut(const json& component, const std::vector<std::string>& parts,
+                             bool starts_text = true) {
+  const auto metaspace = MakeMetaspacePreTokenizer({component, "f"});
+  if (!metaspace.ok()) return {"error: " + metaspace.status().message()};
+  Words words{"", {}, starts_text};
+  for (const std::string& part : parts) {
+    words.text += part;
+    words.ends.push_back(words.text.size());
+  }
+  EXPECT_TRUE((*metaspace)->Apply(words).ok());
+  std::vector<std::string> result;
+  size_t begin = 0;
+  for (const size_t end : words.ends) {
+    result.push_back(words.text.substr(begin, end - begin));
+    begin = end;
+  }
+  EXPECT_EQ(begin, words.text.size());
+  return result;
+}
+
+TEST(MetaspacePreTokenizer, CutsBeforeEachReplacement) {
+  EXPECT_THAT(Cut(Metaspace("always"), {"Hey   friend!"}),
+              ElementsAre("▁Hey", "▁", "▁", "▁friend!"));
+  EXPECT_THAT(Cut(Metaspace("always"), {" a "}), ElementsAre("▁a", "▁"));
+  EXPECT_THAT(Cut(Metaspace("always"), {"▁a▁b"}), ElementsAre("▁a", "▁b"));
+  EXPECT_THAT(Cut(Metaspace("always"), {"\xE2\x96\x80 x"}), ElementsAre("▁\xE2\x96\x80", "▁x"));
+  EXPECT_THAT(Cut(Metaspace("always", false), {"a b"}), ElementsAre("▁a▁b"));
+  EXPECT_THAT(Cut(Metaspace("never"), {"a b"}), ElementsAre("a", "▁b"));
+  EXPECT_THAT(Cut(Metaspace("always"), {}), ElementsAre());
+}
+
+TEST(MetaspacePreTokenizer, FirstIsTheStartOfTheText) {
+  EXPECT_THAT(Cut(Metaspace("first"), {"a", "b"}), ElementsAre("▁a", "b"));
+  EXPECT_THAT(Cut(Metaspace("first"), {"a", "b"}, false), ElementsAre("a", "b"));
+  EXPECT_THAT(Cut(Metaspace("always"), {"a", "b"}, false), ElementsAre("▁a", "▁b"));
+}
+
+TEST(MetaspacePreTokenizer, OldFiles) {
+  const json old = {
+      {"type", "Metaspace"}, {"replacement", "_"}, {"str_rep", "_"}, {"add_prefix_space", true}};
+  EXPECT_THAT(Cut(old, {"a b"}), ElementsAre("_a", "_b"));
+  json never = old;
+  never["add_prefix_space"] = false;
+  EXPECT_THAT(Cut(never, {"a b"}), ElementsAre("a", "_b"));
+}
+
+TEST(Metaspace, Errors) {
+  const auto error = [](const char* key, const json& value) {
+    json component = Metaspace("first");
+    component[key] = value;
+    const std::string message = MakeMetaspacePreTokenizer({component, "f"}).status().message();
+    EXPECT_EQ(MakeMetaspaceDecoder({component, "f"}).status().message(), message);
+    return message;
+  };
+  EXPECT_EQ(error("replacement", "ab"), "f: \"replacement\" must be one character, found \"ab\"");
+  EXPECT_EQ(error("replacement", ""), "f: \"replacement\" must be one character, found \"\"");
+  EXPECT_EQ(error("prepend_scheme", "last"),
+            "f: \"prepend_scheme\" must be \"always\", \"first\" or \"never\", found \"last\"");
+  EXPECT_EQ(error("add_prefix_space", false),
+            "f: \"add_prefix_space\" must be true with \"prepend_scheme\" \"first\", found false");
+  EXPECT_EQ(error("x", 1), "f: field \"x\" is not supported, found 1");
+}
+
+std::string Decode(const json& component, const std::vector<std::string>& pieces) {
+  Decoders decoders;
+  decoders.push_back(*MakeMetaspaceDecoder({component, "f"}));
+  std::string out;
+  const auto stage = StartDecoding(decoders, out);
+  for (const std::string& piece : pieces) {
+    stage->Text(piece);
+    stage->EndPiece();
+  }
+  stage->Finish();
+  return out;
+}
+
+TEST(MetaspaceDecoder, FirstPieceLosesItsReplacements) {
+  EXPECT_EQ(Decode(Metaspace("always"), {"▁Hey▁x", "▁friend!", "▁"}), "Heyx friend! ");
+  EXPECT_EQ(Decode(Metaspace("first"), {"▁▁", "▁a"}), " a");
+  EXPECT_EQ(Decode(Metaspace("first"), {"", "▁a"}), " a");
+  EXPECT_EQ(Decode(Metaspace("never"), {"▁Hey", "▁friend!"}), " Hey friend!");
+  EXPECT_EQ(Decode(Metaspace("never"), {}), "");
+}
+
+}  // namespace
+}  // namespace moiety
