@@ -175,7 +175,7 @@ Status Chat(const CLI::App& command, Flags& flags) {
                          OneLine(path.string()), info.architecture, FormatCount(info.parameters),
                          info.context_length));
   }
-  if (conversation.is_plain()) {
+  if (conversation.is_plain() && !flags.json) {
     session->Note(flags.chat_template.plain
                       ? "plain text: the model continues what is typed"
                       : "the model has no chat template: it continues what is typed as plain text");

@@ -101,12 +101,21 @@ Status Params(ChatSession& session, const std::string& argument) {
   }
   const size_t blank = argument.find_first_of(kBlanks);
   if (blank == std::string::npos) return InvalidArgument("expected /params NAME VALUE");
-  return SetParameter(argument.substr(0, blank), Trimmed(argument.substr(blank)),
-                      session.engine().model().info().vocab_size, session.generation());
+  const std::string name = argument.substr(0, blank);
+  const std::string value = Trimmed(argument.substr(blank));
+  MOIETY_RETURN_IF_ERROR(
+      SetParameter(name, value, session.engine().model().info().vocab_size, session.generation()));
+  session.Note(Format("{} is {}", name, value));
+  return OkStatus();
 }
 
 Status Experts(ChatSession& session, const std::string& argument) {
-  if (argument == "on" || argument == "off") return session.ShowExperts(argument == "on");
+  if (argument == "on" || argument == "off") {
+    MOIETY_RETURN_IF_ERROR(session.ShowExperts(argument == "on"));
+    session.Note(argument == "on" ? "each token has the colour of its strongest expert"
+                                  : "no colours");
+    return OkStatus();
+  }
   if (!argument.empty()) {
     return InvalidArgument(Format("expected /experts, on or off, found \"{}\"", argument));
   }

@@ -102,7 +102,7 @@ Status ChatSession::Answer(const TurnFunction& turn) {
     output_status_ = Print("\n");
   }
   MOIETY_RETURN_IF_ERROR(Status(output_status_));
-  if (answered.ok()) Comment(*answered);
+  if (answered.ok() && !settings_.json) Comment(*answered);
   return std::move(answered).status();
 }
 

@@ -215,6 +215,8 @@ void LineEditor::Remember(const std::string& text) {
 Result<LineSource::Line> LineEditor::ReadLine(bool continued) {
   state_->continued = continued;
   state_->interrupted = false;
+  // Before the prompt is seen: libedit itself does it after that, when it reads the first key.
+  el_wset(state_->editor, EL_PREP_TERM, 1);
   std::fputs(kMarkPastes, state_->out);
   std::fflush(state_->out);
   int count = 0;

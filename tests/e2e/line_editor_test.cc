@@ -23,7 +23,8 @@ constexpr const char* kCtrlD = "\x04";
 
 class ChatAtTerminal : public testing::Test {
  protected:
-  void Start(const std::filesystem::path& model, const std::vector<std::string>& flags = {}) {
+  void Start(const std::filesystem::path& model, const std::vector<std::string>& flags = {},
+             bool colours = false) {
     std::vector<std::string> argv = {MOIETY_BINARY, "chat", model.string(), "-t", "1"};
     argv.insert(argv.end(), flags.begin(), flags.end());
     ProcessOptions options;
@@ -34,6 +35,7 @@ class ChatAtTerminal : public testing::Test {
                            {"LC_ALL", std::nullopt},
                            {"LANG", "C"},  // characters are UTF-8 whatever this says
                            {"NO_COLOR", "1"}};
+    if (colours) options.environment["NO_COLOR"] = std::nullopt;
     chat_ = std::make_unique<TerminalSession>(argv, options);
     AwaitPrompt();
   }
@@ -78,6 +80,43 @@ TEST_F(ChatAtTerminal, AnswersAndSaysWhatItIs) {
   EXPECT_THAT(Type("/nonsense"),
               HasSubstr("moiety: there is no command /nonsense; there are /help"));
   EXPECT_THAT(Type("/regen"), HasSubstr(" de la maison."));
+  EXPECT_EQ(End(), 0);
+}
+
+TEST_F(ChatAtTerminal, CommandsWork) {
+  Start(ChatModel(scratch_, "model", kChatTemplate, 128),
+        {"--seed", "1", "-n", "8", "--ignore-eos", "-s", "Be brief."});
+  const std::string file = (scratch_.path() / "kept.json").string();
+  Type("Bonjour");
+  Type("/save " + file);
+  const auto answer = [&] {
+    return json::parse(scratch_.Read("kept.json"))["messages"][2]["content"].get<std::string>();
+  };
+  const std::string first = answer();
+  Type("/regen");
+  Type("/save " + file);
+  EXPECT_NE(answer(), first);
+  EXPECT_THAT(Type("/experts"), HasSubstr("balance"));
+  std::string shown;
+  for (int i = 0; i < 8; ++i) shown += Type("some words to fill it");
+  EXPECT_THAT(shown, HasSubstr("[the context of 128 tokens is full: the oldest"));
+  EXPECT_THAT(Type("/load " + file), HasSubstr("[3 messages loaded]"));
+  EXPECT_THAT(Said(), ElementsAre("Bonjour"));
+  EXPECT_THAT(Type("/system"), HasSubstr("Be brief."));
+  EXPECT_EQ(End("/quit\r"), 0);
+}
+
+TEST_F(ChatAtTerminal, ColoursOfExperts) {
+  Start(Starter(), {"--greedy", "-n", "3"});
+  EXPECT_THAT(Type("Il"), Not(HasSubstr("\x1b[38;5;")));
+  Type("/experts on");
+  EXPECT_THAT(Type("Il"), Not(HasSubstr("\x1b[38;5;"))) << "NO_COLOR is set";
+  EXPECT_EQ(End(), 0);
+  Start(Starter(), {"--greedy", "-n", "3"}, /*colours=*/true);
+  Type("/experts on");
+  EXPECT_THAT(Type("Il"), HasSubstr("\x1b[38;5;"));
+  Type("/experts off");
+  EXPECT_THAT(Type("Il"), Not(HasSubstr("\x1b[38;5;")));
   EXPECT_EQ(End(), 0);
 }
 

@@ -75,7 +75,7 @@ bool TerminalSession::ReadMore() {
 }
 
 std::string TerminalSession::Expect(const std::string& text) {
-  while (true) {
+  while (!failed_) {
     const size_t found = output_.find(text, seen_);
     if (found != std::string::npos) {
       std::string before = output_.substr(seen_, found - seen_);
@@ -84,14 +84,16 @@ std::string TerminalSession::Expect(const std::string& text) {
     }
     if (!ReadMore()) {
       ADD_FAILURE() << "\"" << text << "\" does not come after: " << output_.substr(seen_);
-      return "";
+      failed_ = true;
     }
   }
+  return "";
 }
 
 int TerminalSession::Wait() {
-  while (ReadMore()) {
+  while (!failed_ && ReadMore()) {
   }
+  if (failed_) return -1;
   int status = 0;
   pid_t ended = 0;
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kMaxWaitMs);

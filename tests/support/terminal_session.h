@@ -39,6 +39,7 @@ class TerminalSession {
   pid_t child_ = -1;
   std::string output_;
   size_t seen_ = 0;
+  bool failed_ = false;  // nothing is waited for any more
 };
 
 }  // namespace moiety
