@@ -148,7 +148,7 @@ void ChatSession::Comment(const Turn& turn) const {
       break;
     case FinishReason::kCancelled:
       Note(turn.kept ? "stopped: what came of the answer is kept"
-                     : "stopped before the answer began: the message was not taken");
+                     : "stopped before the answer began: the conversation is as before");
       break;
     case FinishReason::kEndOfText:
     case FinishReason::kStopString:

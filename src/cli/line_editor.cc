@@ -2,6 +2,7 @@
 
 #include <histedit.h>
 #include <langinfo.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -10,7 +11,7 @@
 #include <cerrno>
 #include <clocale>
 #include <csignal>
-#include <cstring>
+#include <cstdlib>
 #include <string_view>
 #include <utility>
 
@@ -63,8 +64,15 @@ struct LineEditor::State {
   HistoryW* history = nullptr;
   std::FILE* out = nullptr;
   std::vector<std::wstring> completions;
+  bool marks_pastes = false;
   bool continued = false;
   bool interrupted = false;
+
+  // Writes what the terminal, not the user, is to see.
+  void Tell(const char* sequence) const {
+    if (marks_pastes) std::fputs(sequence, out);
+    std::fflush(out);
+  }
 
   static State& Of(EditLine* editor) {
     void* state = nullptr;
@@ -87,6 +95,9 @@ struct LineEditor::State {
         window_changed = 0;
         el_resize(editor);
       }
+      // Unlike read(), this ends when the window changes.
+      pollfd input{STDIN_FILENO, POLLIN, 0};
+      if (poll(&input, 1, -1) < 0 && errno == EINTR) continue;
       char byte = 0;
       const ssize_t got = read(STDIN_FILENO, &byte, 1);
       if (got < 0 && errno == EINTR) continue;
@@ -158,6 +169,8 @@ Result<std::unique_ptr<LineEditor>> LineEditor::Create(std::FILE* out) {
   std::unique_ptr<LineEditor> editor(new LineEditor(std::make_unique<State>()));
   State& state = *editor->state_;
   state.out = out;
+  const char* const term = std::getenv("TERM");
+  state.marks_pastes = term != nullptr && std::string_view(term) != "dumb";
   state.editor = el_init("moiety", stdin, out, stderr);
   state.history = history_winit();
   if (state.editor == nullptr || state.history == nullptr) {
@@ -198,11 +211,12 @@ Result<std::unique_ptr<LineEditor>> LineEditor::Create(std::FILE* out) {
 
   struct sigaction action {};
   action.sa_handler = [](int) { window_changed = 1; };
+  action.sa_flags = SA_RESTART;  // output must not fail because of it
   sigaction(SIGWINCH, &action, nullptr);
   return editor;
 }
 
-void LineEditor::SetCompletions(std::vector<std::string> words) {
+void LineEditor::SetCompletions(const std::vector<std::string>& words) {
   state_->completions.clear();
   for (const std::string& word : words) state_->completions.push_back(ToWide(word));
 }
@@ -217,12 +231,10 @@ Result<LineSource::Line> LineEditor::ReadLine(bool continued) {
   state_->interrupted = false;
   // Before the prompt is seen: libedit itself does it after that, when it reads the first key.
   el_wset(state_->editor, EL_PREP_TERM, 1);
-  std::fputs(kMarkPastes, state_->out);
-  std::fflush(state_->out);
+  state_->Tell(kMarkPastes);
   int count = 0;
   const wchar_t* const typed = el_wgets(state_->editor, &count);
-  std::fputs(kPlainPastes, state_->out);
-  std::fflush(state_->out);
+  state_->Tell(kPlainPastes);
   if (typed == nullptr || count <= 0) {
     std::fputs("\n", state_->out);
     std::fflush(state_->out);

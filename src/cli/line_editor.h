@@ -23,7 +23,7 @@ class LineEditor : public LineSource {
   LineEditor& operator=(const LineEditor&) = delete;
 
   // What Tab completes at the beginning of a line.
-  void SetCompletions(std::vector<std::string> words);
+  void SetCompletions(const std::vector<std::string>& words);
   // Adds an entry that the arrow keys recall. Entries may have line breaks.
   void Remember(const std::string& text);
 
