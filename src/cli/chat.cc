@@ -122,7 +122,7 @@ Status ChatThroughPipe(ChatSession& session, const Flags& flags, bool has_prompt
     }
     if (input.kind != InputKind::kText) break;
     ++count;
-    const Status status = Respond(session, input);
+    Status status = Respond(session, input);
     MOIETY_RETURN_IF_ERROR(Status(session.output_status()));
     if (session.interrupted()) return Cancelled("interrupted");
     if (!status.ok() && has_prompt) return status;

@@ -1,5 +1,6 @@
 #include "cli/chat_commands.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
@@ -171,8 +172,9 @@ Status Help(ChatSession& session, const std::string&) {
 }  // namespace
 
 std::vector<std::string> ChatCommandNames() {
-  std::vector<std::string> names;
-  for (const Command& command : kCommands) names.emplace_back(command.name);
+  std::vector<std::string> names(kCommands.size());
+  std::transform(kCommands.begin(), kCommands.end(), names.begin(),
+                 [](const Command& command) { return command.name; });
   return names;
 }
 
