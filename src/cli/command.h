@@ -18,6 +18,7 @@ using Action = std::function<Status()>;
 
 // In the order in which --help lists them.
 Action AddRun(CLI::App& app);
+Action AddChat(CLI::App& app);
 Action AddEval(CLI::App& app);
 Action AddLogits(CLI::App& app);
 Action AddInspect(CLI::App& app);

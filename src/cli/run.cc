@@ -3,14 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <random>
 #include <vector>
 
 #include "base/format.h"
@@ -18,6 +16,7 @@
 #include "cli/command.h"
 #include "cli/expert_table.h"
 #include "cli/route_watch.h"
+#include "cli/sampling_flags.h"
 #include "cli/terminal.h"
 #include "runtime/generate.h"
 
@@ -42,36 +41,12 @@ volatile std::sig_atomic_t interrupted = 0;
 struct Flags {
   std::string model, prompt, file, trace;
   GenerationOptions generation;
-  double presence_penalty = 0, frequency_penalty = 0;
-  std::vector<std::string> logit_bias;
-  std::optional<int64_t> penalty_last_n, max_tokens;
-  int64_t seed = -1;
-  std::optional<double> temperature, top_p, min_p, repetition_penalty;
-  std::optional<int64_t> top_k;
-  bool greedy = false, experts = false, json = false, no_special = false;
+  SamplingFlags sampling;
+  std::optional<int64_t> max_tokens;
+  bool experts = false, json = false, no_special = false;
   int64_t experts_layer = -1;
   EngineFlags engine;
 };
-
-// "ID+BIAS" or "ID-BIAS"; the bias may be -inf.
-Status ReadLogitBias(const std::vector<std::string>& texts, SamplingOptions& sampling) {
-  for (const std::string& text : texts) {
-    int32_t id = 0;
-    double bias = 0;
-    const char* end = text.data() + text.size();
-    const auto [sign, id_error] = std::from_chars(text.data(), end, id);
-    // from_chars takes a minus but no plus.
-    const char* number = sign != end && *sign == '+' ? sign + 1 : sign;
-    const bool signed_bias = sign != end && (*sign == '+' || *sign == '-');
-    const auto [last, bias_error] = std::from_chars(number, end, bias);
-    if (id_error != std::errc() || bias_error != std::errc() || last != end || !signed_bias) {
-      return InvalidArgument(
-          Format("--logit-bias: expected ID+BIAS or ID-BIAS, found \"{}\"", text));
-    }
-    sampling.logit_bias[id] = bias;
-  }
-  return OkStatus();
-}
 
 // The line break that editors and echo leave at the end is not part of a prompt.
 std::string WithoutLastNewline(std::string text) {
@@ -111,22 +86,6 @@ json EventJson(const TokenEvent& event, const Tokenizer& tokenizer) {
   json token = {{"id", event.id}, {"text", event.text}, {"logprob", event.logprob}};
   if (!top.empty()) token["top_logprobs"] = std::move(top);
   return token;
-}
-
-// What the flags say, over what the model's authors recommend, over moiety's defaults.
-Result<SamplingOptions> Sampling(const Flags& flags, const GenerationConfig& config) {
-  SamplingOptions s = DefaultSampling(config);
-  s.penalty_last_n = flags.penalty_last_n.value_or(s.penalty_last_n);
-  s.presence_penalty = flags.presence_penalty;
-  s.frequency_penalty = flags.frequency_penalty;
-  s.temperature = flags.greedy ? 0 : flags.temperature.value_or(s.temperature);
-  s.top_k = flags.top_k.value_or(s.top_k);
-  s.top_p = flags.top_p.value_or(s.top_p);
-  s.min_p = flags.min_p.value_or(s.min_p);
-  s.repetition_penalty = flags.repetition_penalty.value_or(s.repetition_penalty);
-  s.seed = flags.seed < 0 ? std::random_device{}() : static_cast<uint64_t>(flags.seed);
-  MOIETY_RETURN_IF_ERROR(ReadLogitBias(flags.logit_bias, s));
-  return s;
 }
 
 // The figures of a run over one or more texts.
@@ -190,7 +149,8 @@ Status Run(const CLI::App& command, Flags& flags) {
   totals.load_seconds = std::chrono::duration<double>(Clock::now() - start).count();
 
   GenerationOptions& options = flags.generation;
-  MOIETY_ASSIGN_OR_RETURN(options.sampling, Sampling(flags, engine->generation_config()));
+  MOIETY_ASSIGN_OR_RETURN(options.sampling,
+                          ReadSamplingFlags(flags.sampling, engine->generation_config()));
   const bool experts = flags.experts || showcase;
   const int64_t recommended = engine->generation_config().max_new_tokens.value_or(kDefaultTokens);
   options.max_tokens = flags.max_tokens.value_or(showcase ? kShowcaseTokens : recommended);
@@ -273,42 +233,7 @@ Action AddRun(CLI::App& app) {
           "-n,--predict,--max-tokens", f.max_tokens,
           "Tokens to generate, -1: until the text ends or the context is full (default: 256 *)")
       ->check(AtLeast(-1));
-  command
-      ->add_option("--temp,--temperature", f.temperature, "Temperature, 0: greedy (default: 0.8 *)")
-      ->check(CLI::Range(0.0, kMaxTemperature).description(""));
-  command->add_flag("--greedy", f.greedy, "Always the most likely token, as --temp 0");
-  command
-      ->add_option("--top-k", f.top_k,
-                   "Choose among the k most likely tokens, 0: all (default: 40 *)")
-      ->check(AtLeast(0));
-  command
-      ->add_option(
-          "--top-p", f.top_p,
-          "Choose among the most likely tokens of this total probability, 1: all (default: 0.95 *)")
-      ->check(CLI::Range(0.0, 1.0).description(""));
-  command
-      ->add_option("--min-p", f.min_p,
-                   "Drop tokens less likely than this share of the best, 0: none (default: 0.05 *)")
-      ->check(CLI::Range(0.0, 1.0).description(""));
-  command
-      ->add_option("--repeat-penalty,--repetition-penalty", f.repetition_penalty,
-                   "Divide the logits of tokens that occurred, 1: off (default: 1 *)")
-      ->check(CLI::Range(kMinRepetitionPenalty, kMaxRepetitionPenalty).description(""));
-  command->add_option("--presence-penalty", f.presence_penalty,
-                      "Subtract from the logits of tokens that occurred");
-  command->add_option("--frequency-penalty", f.frequency_penalty,
-                      "Subtract per occurrence of a token");
-  command
-      ->add_option("--repeat-last-n", f.penalty_last_n,
-                   "Tokens that penalties look back at, -1: all (default: 64, or all with a "
-                   "recommended penalty)")
-      ->check(AtLeast(-1));
-  command
-      ->add_option("--logit-bias", f.logit_bias,
-                   "ID+BIAS or ID-BIAS: change a token's logit; repeatable")
-      ->allow_extra_args(false);
-  command->add_option("-s,--seed", f.seed, "Seed of the draws, -1: a random one (default: -1)")
-      ->check(AtLeast(-1));
+  AddSamplingFlags(*command, f.sampling, "-s,--seed");
   command
       ->add_option("--stop,-r,--reverse-prompt", f.generation.stop,
                    "End the text before this string; repeatable")
@@ -334,7 +259,7 @@ Action AddRun(CLI::App& app) {
   command->add_option("--trace", f.trace, "Write every routing decision to this file (JSON lines)");
   logprobs->needs(command->add_flag("--json", f.json, "Print one JSON object instead of text"));
   AddEngineFlags(*command, f.engine);
-  command->footer(command->get_footer() + "\n* or what the model's generation_config.json says");
+  command->footer(command->get_footer() + kSamplingFootnote);
   return [command, flags] { return Run(*command, *flags); };
 }
 

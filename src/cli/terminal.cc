@@ -54,6 +54,8 @@ std::string InExpertColour(const std::string& text, int64_t expert) {
                 text);
 }
 
+std::string Dim(const std::string& text) { return "\x1b[2m" + text + "\x1b[0m"; }
+
 ProgressBar::ProgressBar(std::string label, int64_t total, std::string unit)
     : label_(std::move(label)), total_(total), unit_(std::move(unit)), shown_(IsTerminal(stderr)) {}
 

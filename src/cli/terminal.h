@@ -21,6 +21,9 @@ bool ShowsColours(std::FILE* stream);
 // dark and light backgrounds alike.
 std::string InExpertColour(const std::string& text, int64_t expert);
 
+// Text that steps back behind the rest.
+std::string Dim(const std::string& text);
+
 // A bar on standard error while something long goes on: "eval  [#####     ]  52 %  1234 tokens/s
 // 0:12 left". On a terminal it is redrawn ten times a second; elsewhere nothing is shown.
 class ProgressBar {

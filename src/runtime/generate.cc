@@ -49,7 +49,7 @@ SamplingOptions DefaultSampling(const GenerationConfig& config) {
 
 Result<GenerationResult> Generate(Engine& engine, Sequence& sequence,
                                   std::span<const int32_t> prompt, const GenerationOptions& options,
-                                  const OnToken& on_token, Observer* observer) {
+                                  const OnToken& on_token, Observer* observer, int64_t num_held) {
   const ModelInfo& info = engine.model().info();
   MOIETY_RETURN_IF_ERROR(CheckSamplingOptions(options.sampling, info.vocab_size));
   if (options.max_tokens < -1) {
@@ -62,6 +62,12 @@ Result<GenerationResult> Generate(Engine& engine, Sequence& sequence,
   }
   if (prompt.empty())
     return InvalidArgument("the prompt is empty: the model needs at least one token");
+  const auto num_prompt = static_cast<int64_t>(prompt.size());
+  if (num_held < 0 || num_held >= num_prompt || num_held > sequence.length()) {
+    return InvalidArgument(
+        Format("num_held must be below the prompt's {} and at most the sequence's {}, found {}",
+               num_prompt, sequence.length(), num_held));
+  }
   MOIETY_ASSIGN_OR_RETURN(const Tokenizer* const tokenizer, engine.tokenizer());
 
   Sampler sampler(options.sampling);
@@ -74,7 +80,7 @@ Result<GenerationResult> Generate(Engine& engine, Sequence& sequence,
       options.max_tokens < 0 ? std::numeric_limits<int64_t>::max() : options.max_tokens;
 
   GenerationResult result;
-  result.num_prompt_tokens = static_cast<int64_t>(prompt.size());
+  result.num_prompt_tokens = num_prompt;
   TokenEvent event;
   const Engine::OnLogits choose = [&](int64_t, const Matrix& logits) -> Status {
     const std::span<const float> row(logits.data, static_cast<size_t>(logits.cols));
@@ -88,8 +94,8 @@ Result<GenerationResult> Generate(Engine& engine, Sequence& sequence,
 
   Clock::time_point start = Clock::now();
   const bool any = max_tokens > 0;
-  MOIETY_RETURN_IF_ERROR(
-      engine.Feed(sequence, prompt, any ? LogitRows::kLast : LogitRows::kNone, choose, observer));
+  MOIETY_RETURN_IF_ERROR(engine.Feed(sequence, prompt.subspan(static_cast<size_t>(num_held)),
+                                     any ? LogitRows::kLast : LogitRows::kNone, choose, observer));
   result.prompt_seconds = SecondsSince(start);
   result.finish_reason = FinishReason::kMaxTokens;
   start = Clock::now();

@@ -19,9 +19,13 @@ SamplingOptions DefaultSampling(const GenerationConfig& config);
 // Continues `prompt` (ids, special tokens included, at least one) in `sequence`, which must be
 // empty or hold what went before. The text of all events joined is the continuation; an
 // end-of-sequence token has an event of its own with no text.
+//
+// The first `num_held` ids of the prompt (not all of it) are the last that `sequence` holds: they
+// count for penalties and for the text, but are not computed again. The result is the same.
 Result<GenerationResult> Generate(Engine& engine, Sequence& sequence,
                                   std::span<const int32_t> prompt, const GenerationOptions& options,
-                                  const OnToken& on_token, Observer* observer = nullptr);
+                                  const OnToken& on_token, Observer* observer = nullptr,
+                                  int64_t num_held = 0);
 
 }  // namespace moiety
 

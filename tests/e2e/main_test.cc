@@ -10,7 +10,8 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-constexpr const char* kCommands[] = {"run", "eval", "logits", "inspect", "tokenize", "detokenize"};
+constexpr const char* kCommands[] = {"run",     "chat",     "eval",      "logits",
+                                     "inspect", "tokenize", "detokenize"};
 
 TEST(Help, ListsTheCommands) {
   for (const char* flag : {"--help", "-h"}) {
@@ -53,6 +54,9 @@ TEST(Usage, ErrorsAreOneLineAndSayWhereHelpIs) {
       {{"run", "-t", "0"}, "--threads"},
       {{"run", "-t", "1025"}, "--threads"},
       {{"run", "--experts-layer", "-1"}, "--experts-layer"},
+      {{"chat", "-s", "text", "--system-file", "file"}, "--system"},
+      {{"chat", "--template", "file", "--plain"}, "--plain"},
+      {{"chat", "-n", "-2"}, "--predict"},
       {{"eval"}, "MODEL"},
       {{"eval", "model"}, "FILE"},
       {{"logits", "model", "--ids", "file"}, "--out"},
@@ -83,6 +87,7 @@ TEST(FullDisk, IsAnErrorOfEachCommand) {
       {"--version"},
       {"run", starter, "-p", "text", "-n", "2", "--seed", "1"},
       {"run", starter, "-p", "text", "-n", "2", "--json"},
+      {"chat", starter, "-p", "text", "-n", "2", "--json"},
       {"eval", starter, SourcePath("tests/data/eval/text.txt").string(), "--window", "16"},
       {"eval", starter, SourcePath("tests/data/eval/text.txt").string(), "--window", "16",
        "--json"},

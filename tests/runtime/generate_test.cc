@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <limits>
+#include <span>
 
 #include "base/utf8.h"
 #include "routing/router_recorder.h"
@@ -183,6 +184,40 @@ TEST(Generate, ContinuesASequence) {
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(ids, whole);
   EXPECT_EQ(sequence.length(), 5 + 5) << "the last token was not fed";
+}
+
+// What the sequence holds of the prompt counts for everything but the computation.
+TEST(Generate, TakesTheBeginningOfThePromptFromTheSequence) {
+  const auto engine = OpenOrFail(Starter());
+  ASSERT_NE(engine, nullptr);
+  GenerationOptions options;
+  options.sampling.seed = 3;
+  options.sampling.repetition_penalty = 1.5;
+  options.max_tokens = 12;
+  const std::vector<int32_t> prompt = {1, 825, 1199, 793, 3072};
+  const Outcome whole = Continue(*engine, prompt, options);
+  for (const int64_t num_held : {1, 4}) {
+    Sequence sequence(engine->pages());
+    const std::span<const int32_t> held = std::span(prompt).first(static_cast<size_t>(num_held));
+    ASSERT_TRUE(engine->Feed(sequence, held, LogitRows::kNone, nullptr).ok());
+    Outcome outcome;
+    const OnToken collect = [&](const TokenEvent& event) {
+      outcome.events.push_back(event);
+      return true;
+    };
+    const auto result = Generate(*engine, sequence, prompt, options, collect, nullptr, num_held);
+    ASSERT_TRUE(result.ok()) << result.status().message();
+    EXPECT_EQ(result->num_prompt_tokens, 5);
+    EXPECT_EQ(outcome.ids(), whole.ids());
+    EXPECT_EQ(outcome.text(), whole.text());
+  }
+  Sequence empty(engine->pages());
+  const OnToken ignore = [](const TokenEvent&) { return true; };
+  for (const int64_t num_held : {-1, 1, 5}) {
+    EXPECT_THAT(
+        Generate(*engine, empty, prompt, options, ignore, nullptr, num_held).status().message(),
+        HasSubstr("num_held must be below the prompt's 5 and at most the sequence's 0"));
+  }
 }
 
 // Characters of several bytes come whole.

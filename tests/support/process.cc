@@ -71,25 +71,6 @@ void MakeTerminal(Descriptor& ours, Descriptor& theirs) {
   _exit(127);
 }
 
-std::vector<std::string> Environment(const ProcessOptions& options) {
-  std::vector<std::string> variables;
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    const std::string text = *variable;
-    if (!options.environment.contains(text.substr(0, text.find('=')))) variables.push_back(text);
-  }
-  for (const auto& [name, value] : options.environment) {
-    if (value.has_value()) variables.push_back(name + "=" + *value);
-  }
-  return variables;
-}
-
-std::vector<char*> Pointers(std::vector<std::string>& strings) {
-  std::vector<char*> pointers;
-  for (std::string& s : strings) pointers.push_back(s.data());
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
 // Reads what there is; closes at the end of the stream (a terminal ends with EIO).
 void ReadSome(Descriptor& from, std::string& to) {
   std::array<char, 65536> buffer{};
@@ -125,6 +106,25 @@ bool Communicate(const std::string& input, Clock::time_point deadline, Descripto
 
 }  // namespace
 
+std::vector<std::string> EnvironmentOf(const ProcessOptions& options) {
+  std::vector<std::string> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string text = *variable;
+    if (!options.environment.contains(text.substr(0, text.find('=')))) variables.push_back(text);
+  }
+  for (const auto& [name, value] : options.environment) {
+    if (value.has_value()) variables.push_back(name + "=" + *value);
+  }
+  return variables;
+}
+
+std::vector<char*> Pointers(std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  for (std::string& s : strings) pointers.push_back(s.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
 ProcessResult RunProcess(const std::vector<std::string>& argv, const ProcessOptions& options) {
   ProcessResult result;
   Descriptor in, out, err, their_in, their_out, their_err;
@@ -139,7 +139,7 @@ ProcessResult RunProcess(const std::vector<std::string>& argv, const ProcessOpti
     MakePipe(out, their_out);
   }
   std::vector<std::string> arguments = argv;
-  std::vector<std::string> variables = Environment(options);
+  std::vector<std::string> variables = EnvironmentOf(options);
   const std::vector<char*> argument_pointers = Pointers(arguments);
   const std::vector<char*> variable_pointers = Pointers(variables);
   signal(SIGPIPE, SIG_IGN);

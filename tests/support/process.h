@@ -26,6 +26,11 @@ struct ProcessResult {
   int64_t max_rss_bytes = 0;
 };
 
+// The environment of the test with the changes of `options`: "NAME=VALUE" each.
+std::vector<std::string> EnvironmentOf(const ProcessOptions& options);
+// What exec takes; good as long as `strings` are.
+std::vector<char*> Pointers(std::vector<std::string>& strings);
+
 // argv[0] is the path of the program.
 ProcessResult RunProcess(const std::vector<std::string>& argv, const ProcessOptions& options = {});
 
