@@ -12,6 +12,10 @@
 namespace moiety::jinja {
 namespace {
 
+constexpr std::string_view kMacroUnsupported[] = {"name",          "arguments", "catch_kwargs",
+                                                  "catch_varargs", "caller",    "explicit_caller"};
+constexpr std::string_view kViewUnsupported[] = {"mapping", "isdisjoint"};
+
 // What an object has by itself, apart from its items; an undefined value without an object where
 // it has nothing of that name.
 struct Found {
@@ -78,11 +82,9 @@ Found Own(Runtime& run, const Value& value, const std::string& name) {
       return found ? Found{*std::move(found), true} : Found{};
     }
     case Kind::kMacro:
+      return InTable(run, {{}, {}, kMacroUnsupported}, value, name);
     case Kind::kView:
-    case Kind::kFunction:
-      return {run.FailUnsupported(
-                  Format("attributes of a '{}' ({}) are not supported", TypeName(value), name)),
-              true};
+      return InTable(run, {{}, {}, kViewUnsupported}, value, name);
     default:
       return {};
   }

@@ -314,7 +314,7 @@ ExprPtr ExpressionParser::ParsePrimary(bool with_namespace) {
       break;
   }
   if (SkipOperator("(")) {
-    ExprPtr expr = ParseTuple(true, {}, true);
+    ExprPtr expr = ParseTuple(true, true);
     ExpectOperator(")");
     return failed() ? nullptr : std::move(expr);
   }
@@ -347,14 +347,12 @@ ExprPtr ExpressionParser::ParseNameOrConstant(bool with_namespace) {
   return expr;
 }
 
-ExprPtr ExpressionParser::ParseTuple(bool with_condition, std::string_view end,
-                                     bool in_parentheses) {
+ExprPtr ExpressionParser::ParseTuple(bool with_condition, bool in_parentheses) {
   const int line = Current().line;
   std::vector<ExprPtr> items;
   bool is_tuple = false;
   while (!failed()) {
-    const bool at_end = Is(TokenType::kVariableEnd) || Is(TokenType::kBlockEnd) ||
-                        IsOperator(")") || (!end.empty() && IsName(end));
+    const bool at_end = Is(TokenType::kVariableEnd) || Is(TokenType::kBlockEnd) || IsOperator(")");
     if (at_end) break;
     items.push_back(ParseExpression(with_condition));
     if (!SkipOperator(",")) break;
@@ -370,19 +368,18 @@ ExprPtr ExpressionParser::ParseTuple(bool with_condition, std::string_view end,
   return Finish(std::move(tuple));
 }
 
-ExprPtr ExpressionParser::ParseTarget(std::string_view end, bool with_namespace) {
+ExprPtr ExpressionParser::ParseTarget(bool with_namespace) {
   const int line = Current().line;
   std::vector<ExprPtr> items;
   bool is_tuple = false;
   while (!failed()) {
-    const bool at_end = Is(TokenType::kVariableEnd) || Is(TokenType::kBlockEnd) ||
-                        IsOperator(")") || (!end.empty() && IsName(end));
+    const bool at_end = Is(TokenType::kVariableEnd) || Is(TokenType::kBlockEnd) || IsOperator(")");
     if (at_end) break;
     const Level level(*this);
     if (!level) return nullptr;
     const SpecialNames before = special;  // a target is no use of the name
     if (SkipOperator("(")) {
-      items.push_back(ParseTarget({}, with_namespace));
+      items.push_back(ParseTarget(with_namespace));
       ExpectOperator(")");
     } else {
       items.push_back(ParsePrimary(with_namespace));

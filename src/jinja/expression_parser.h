@@ -22,11 +22,10 @@ class ExpressionParser {
       : tokens_(std::move(tokens)), where_(where) {}
 
   ExprPtr ParseExpression(bool with_condition = true);
-  // One expression, or several with commas, up to the end of the tag, `)` or the name `end`.
-  ExprPtr ParseTuple(bool with_condition = true, std::string_view end = {},
-                     bool in_parentheses = false);
+  // One expression, or several with commas.
+  ExprPtr ParseTuple(bool with_condition = true, bool in_parentheses = false);
   // What may stand on the left of =: a name, names with commas, or (for set) ns.name.
-  ExprPtr ParseTarget(std::string_view end = {}, bool with_namespace = false);
+  ExprPtr ParseTarget(bool with_namespace = false);
   Symbol ParseNameTarget();
   // | filter | filter, applied to `input` (null: the text of a block).
   ExprPtr ParseFilters(ExprPtr input, bool starts_without_pipe);

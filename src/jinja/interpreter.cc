@@ -183,15 +183,16 @@ Interpreter::Flow Interpreter::RunLoop(const Node& node, const Value& iterable, 
   }
   const Value loop_value = Value::Of(Kind::kLoop, loop);
   Flow flow = Flow::kNext;
+  bool has_finished_one = false;  // jinja2 counts no iteration that break or continue ended
   while (flow != Flow::kBreak && !run_.failed() && run_.Step() && loop->Advance()) {
     const ScopeGuard guard(*this, around);
     Set(ast_.loop, loop_value);
     Assign(*node.target, loop->current);
     if (!run_.failed()) flow = Run(node.bodies[0]);
+    has_finished_one |= flow == Flow::kNext;
   }
-  const bool is_empty = loop->index0 < 0;
   loop->Clear();
-  if (is_empty && !run_.failed()) {
+  if (!has_finished_one && !run_.failed()) {
     const ScopeGuard guard(*this, around);
     return Run(node.bodies[1]);
   }
@@ -248,6 +249,9 @@ Value Interpreter::Lookup(const Expr& name) {
     }
   }
   if (const Value* value = context_[static_cast<size_t>(name.symbol)]) return *value;
+  if (ast_.symbols[static_cast<size_t>(name.symbol)] == "self") {
+    return run_.FailUnsupported("self (the blocks of a template) is not supported");
+  }
   return run_.UndefinedVariable(run_.String(ast_.symbols[static_cast<size_t>(name.symbol)]));
 }
 

@@ -149,7 +149,11 @@ class Lexer {
 
   Status Comment(size_t tag, size_t inside) {
     const size_t close = source_.find("#}", inside);
-    if (close == std::string::npos) return Fail(tag, "Missing end of comment tag");
+    if (close == std::string::npos) {
+      if (inside < source_.size()) return Fail(tag, "Missing end of comment tag");
+      MoveTo(inside);  // "{#" at the very end is nothing
+      return OkStatus();
+    }
     const bool has_sign = close > inside && SignAt(close - 1) != '\0';
     MoveTo(TagEnd(has_sign ? close - 1 : close, "#}", true, true));
     return OkStatus();
@@ -164,6 +168,7 @@ class Lexer {
 
   Status Raw(size_t tag, size_t begin) {
     MoveTo(begin);
+    if (begin == source_.size()) return OkStatus();
     for (size_t end = begin;; ++end) {
       end = source_.find("{%", end);
       if (end == std::string::npos) return Fail(tag, "Missing end of raw directive");

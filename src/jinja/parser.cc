@@ -157,12 +157,12 @@ class Parser {
 
   NodePtr ParseFor(int line) {
     NodePtr node = Make(NodeKind::kFor, line);
-    node->target = in_.ParseTarget("in");
+    node->target = in_.ParseTarget();
     if (node->target != nullptr && Assigns(*node->target, in_.Intern("loop"))) {
       in_.Fail(line, "Can't assign to special loop variable in for-loop target");
     }
     in_.ExpectName("in");
-    node->exprs.push_back(in_.ParseTuple(false, "recursive"));
+    node->exprs.push_back(in_.ParseTuple(false));
     node->exprs.push_back(in_.SkipName("if") ? in_.ParseExpression() : nullptr);
     node->recursive = in_.SkipName("recursive");
     const Inside inside(*this, true);
@@ -176,7 +176,7 @@ class Parser {
 
   NodePtr ParseSet(int line) {
     NodePtr node = Make(NodeKind::kSet, line);
-    node->target = in_.ParseTarget({}, true);
+    node->target = in_.ParseTarget(true);
     if (in_.SkipOperator("=")) {
       node->exprs.push_back(in_.ParseTuple());
       return node;
@@ -247,9 +247,6 @@ class Parser {
         macro.defaults.push_back(in_.ParseExpression());
       } else if (!macro.defaults.empty()) {
         in_.Fail(name.line, "non-default argument follows default argument");
-      } else if (name.text == "caller") {
-        in_.Fail(name.line,
-                 "the special \"caller\" argument must be omitted or be given a default");
       }
     }
     in_.ExpectOperator(")");
@@ -261,6 +258,13 @@ class Parser {
     const Inside inside(*this, false);
     macro.body = ParseBodyTo(end);
     macro.uses_caller = in_.special.caller && !HasParameter(macro, "caller");
+    const auto& names = macro.parameter_names;
+    const size_t required = names.size() - macro.defaults.size();
+    const auto caller = std::find(names.begin(), names.end(), "caller");
+    if (in_.special.caller && caller - names.begin() < static_cast<std::ptrdiff_t>(required)) {
+      in_.Fail(in_.Current().line,
+               "the special \"caller\" argument must be omitted or be given a default");
+    }
     macro.uses_kwargs = in_.special.kwargs && !HasParameter(macro, "kwargs");
     macro.uses_varargs = in_.special.varargs && !HasParameter(macro, "varargs");
     in_.special.caller |= outer.caller;

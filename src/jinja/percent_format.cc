@@ -179,9 +179,6 @@ std::string FormatOne(Runtime& run, const Value& value, std::string_view text) {
     }
     return Padded("", body, spec, '<');
   }
-  if (value.is(Kind::kBool) && spec.type == 0) {
-    return Padded("", value.boolean() ? "True" : "False", spec, '<');
-  }
   if (value.is_integral() && (spec.type == 0 || is_int_type) && spec.precision < 0) {
     if (spec.type == 'n') spec.type = 'd';
     return IntText(value.integer(), spec, false);
@@ -455,7 +452,12 @@ class BraceFormatter {
     int index = 0;
     const bool is_index = ReadNumber(name, digits, kMaxWidth, index) && digits == name.size();
     if (is_index) {
-      if (name.empty()) index = next_++;
+      const bool automatic = name.empty();
+      if (automatic ? manual_ : next_ > 0) {
+        return run_.Fail("cannot mix numbered and automatic fields in a format");
+      }
+      manual_ = !automatic;
+      if (automatic) index = next_++;
       if (static_cast<size_t>(index) < arguments_.positional.size()) {
         return arguments_.positional[static_cast<size_t>(index)];
       }
@@ -469,7 +471,8 @@ class BraceFormatter {
 
   Runtime& run_;
   const Arguments& arguments_;
-  int next_ = 0;
+  int next_ = 0;         // of the fields without a number
+  bool manual_ = false;  // a field had a number
 };
 
 }  // namespace

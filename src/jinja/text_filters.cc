@@ -172,8 +172,12 @@ Value WordCount(Call& call) {
 
 Value StripTagsFilter(Call& call) {
   const std::string text = StripTags(Self(call));
-  if (text.find('&') != std::string::npos) {
-    return call.run.FailUnsupported("striptags of a text with & (an HTML entity) is not supported");
+  for (size_t at = text.find('&'); at != std::string::npos; at = text.find('&', at + 1)) {
+    const char next = at + 1 < text.size() ? text[at + 1] : ' ';
+    if (next == '#' || (next >= '0' && next <= '9') ||
+        ((next | 0x20) >= 'a' && (next | 0x20) <= 'z')) {
+      return call.run.FailUnsupported("striptags of a text with HTML entities is not supported");
+    }
   }
   return call.run.Markup(text);
 }
