@@ -21,7 +21,8 @@ constexpr const char* kMessages = R"([{"role": "user", "content": "Hi"}])";
 
 class TemplateCommand : public testing::Test {
  protected:
-  ProcessResult Run(std::vector<std::string> arguments, const std::string& input = "") const {
+  ProcessResult RunTemplate(std::vector<std::string> arguments,
+                            const std::string& input = "") const {
     arguments.insert(arguments.begin(), "template");
     ProcessOptions options;
     options.input = input;
@@ -34,20 +35,20 @@ class TemplateCommand : public testing::Test {
 };
 
 TEST_F(TemplateCommand, PrintsTheTextAlone) {
-  const ProcessResult result = Run({jinja, "--messages", messages});
+  const ProcessResult result = RunTemplate({jinja, "--messages", messages});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.out, "<|user|>Hi\n");
   EXPECT_EQ(result.err, "");
-  EXPECT_EQ(Run({jinja, "--messages", "-"}, kMessages).out, "<|user|>Hi\n");
+  EXPECT_EQ(RunTemplate({jinja, "--messages", "-"}, kMessages).out, "<|user|>Hi\n");
 }
 
 TEST_F(TemplateCommand, GenerationPrompt) {
   const std::string object =
       R"({"add_generation_prompt": true, "messages": )" + std::string(kMessages) + "}";
   const std::string with = "<|user|>Hi\n<|assistant|>";
-  EXPECT_EQ(Run({jinja, "-m", messages, "--add-generation-prompt"}).out, with);
-  EXPECT_EQ(Run({jinja, "-m", "-"}, object).out, with);
-  EXPECT_EQ(Run({jinja, "-m", "-", "--no-generation-prompt"}, object).out, "<|user|>Hi\n");
+  EXPECT_EQ(RunTemplate({jinja, "-m", messages, "--add-generation-prompt"}).out, with);
+  EXPECT_EQ(RunTemplate({jinja, "-m", "-"}, object).out, with);
+  EXPECT_EQ(RunTemplate({jinja, "-m", "-", "--no-generation-prompt"}, object).out, "<|user|>Hi\n");
 }
 
 TEST_F(TemplateCommand, ReadsAWholeCase) {
@@ -68,12 +69,12 @@ TEST_F(TemplateCommand, ReadsAWholeCase) {
                     {"bos_token", "<s>"},
                     {"special_tokens", {{"eos_token", "</s>"}}},
                     {"add_generation_prompt", false}};
-  EXPECT_EQ(Run({source, "-m", "-"}, one.dump()).out, "<s></s>526 Jul 2024");
+  EXPECT_EQ(RunTemplate({source, "-m", "-"}, one.dump()).out, "<s></s>526 Jul 2024");
 }
 
 TEST_F(TemplateCommand, ToolsOfAFile) {
   const std::string tools = folder.Write("tools.json", R"([{"b": 1, "a": 2}])").string();
-  EXPECT_EQ(Run({jinja, "-m", messages, "--tools", tools}).out,
+  EXPECT_EQ(RunTemplate({jinja, "-m", messages, "--tools", tools}).out,
             "<|user|>Hi\n[{\"b\": 1, \"a\": 2}]");
 }
 
@@ -82,31 +83,31 @@ TEST_F(TemplateCommand, TokensAndJson) {
   folder.Write("chat_template.jinja", "{{ bos_token }}Il était");
   folder.Write("tokenizer_config.json", R"({"bos_token": "<s>"})");
   const std::string model = folder.path().string();
-  EXPECT_EQ(Run({model, "-m", messages}).out, "<s>Il était");
-  const json document = json::parse(Run({model, "-m", messages, "--json"}).out);
+  EXPECT_EQ(RunTemplate({model, "-m", messages}).out, "<s>Il était");
+  const json document = json::parse(RunTemplate({model, "-m", messages, "--json"}).out);
   EXPECT_EQ(document["text"], "<s>Il était");
   EXPECT_EQ(document["ids"][0], 1);
-  EXPECT_THAT(Run({model, "-m", messages, "--tokens"}).out, HasSubstr("       1  <s>\n"));
-  EXPECT_EQ(json::parse(Run({jinja, "-m", messages, "--json"}).out),
+  EXPECT_THAT(RunTemplate({model, "-m", messages, "--tokens"}).out, HasSubstr("       1  <s>\n"));
+  EXPECT_EQ(json::parse(RunTemplate({jinja, "-m", messages, "--json"}).out),
             json::parse(R"({"text": "<|user|>Hi\n"})"));
 }
 
 TEST_F(TemplateCommand, Errors) {
   const std::string raises = folder.Write("r.jinja", "{{ raise_exception('No, thanks.') }}");
-  const ProcessResult raised = Run({raises, "-m", messages});
+  const ProcessResult raised = RunTemplate({raises, "-m", messages});
   ExpectError(raised, 1);
   EXPECT_EQ(raised.err, "moiety: No, thanks.\n");
   const std::string broken = folder.Write("b.jinja", "a\n{{ x.y }}");
-  const ProcessResult failed = Run({broken, "-m", messages});
+  const ProcessResult failed = RunTemplate({broken, "-m", messages});
   ExpectError(failed, 1);
   EXPECT_THAT(failed.err, HasSubstr("b.jinja:2: 'x' is undefined"));
-  ExpectError(Run({jinja}), 2);
-  ExpectError(Run({jinja, "-m", messages, "--tokens"}), 1);
-  ExpectError(Run({folder.path().string(), "-m", messages}), 1);
-  ExpectError(Run({jinja, "-m", "-"}, "{"), 1);
-  ExpectError(Run({jinja, "-m", "-"}, R"({"messages": [], "nope": 1})"), 1);
-  ExpectError(Run({jinja, "-m", "-"}, R"({"messages": [], "now": "today"})"), 1);
-  ExpectError(Run({jinja, "-m", "-"}, R"({"tools": []})"), 1);
+  ExpectError(RunTemplate({jinja}), 2);
+  ExpectError(RunTemplate({jinja, "-m", messages, "--tokens"}), 1);
+  ExpectError(RunTemplate({folder.path().string(), "-m", messages}), 1);
+  ExpectError(RunTemplate({jinja, "-m", "-"}, "{"), 1);
+  ExpectError(RunTemplate({jinja, "-m", "-"}, R"({"messages": [], "nope": 1})"), 1);
+  ExpectError(RunTemplate({jinja, "-m", "-"}, R"({"messages": [], "now": "today"})"), 1);
+  ExpectError(RunTemplate({jinja, "-m", "-"}, R"({"tools": []})"), 1);
 }
 
 }  // namespace

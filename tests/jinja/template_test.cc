@@ -15,8 +15,8 @@ namespace {
 using nlohmann::ordered_json;
 using testing::HasSubstr;
 
-Result<std::string> Run(std::string_view source, const ordered_json& variables = {},
-                        const Limits& limits = {}) {
+Result<std::string> RenderText(std::string_view source, const ordered_json& variables = {},
+                               const Limits& limits = {}) {
   MOIETY_ASSIGN_OR_RETURN(const Template parsed, Template::Parse(source, "t"));
   Template::Variables list;
   if (variables.is_object()) {
@@ -48,7 +48,7 @@ TEST(Template, EqualsJinja2) {
   variables["add_generation_prompt"] = false;
   EXPECT_GT(document["cases"].size(), 1000U);
   for (const ordered_json& one : document["cases"]) {
-    const Result<std::string> result = Run(one["template"].get<std::string>(), variables);
+    const Result<std::string> result = RenderText(one["template"].get<std::string>(), variables);
     if (one.contains("error")) {
       EXPECT_FALSE(result.ok()) << one["template"] << "\nPython: " << one["error"];
     } else {
@@ -59,15 +59,16 @@ TEST(Template, EqualsJinja2) {
 }
 
 TEST(Template, ErrorsHaveTheirLine) {
-  EXPECT_EQ(Run("a\n{{ x.y }}").status().message(), "t:2: 'x' is undefined");
-  EXPECT_EQ(Run("{% set d = {} %}\n\n{{ d.a.b }}").status().message(),
+  EXPECT_EQ(RenderText("a\n{{ x.y }}").status().message(), "t:2: 'x' is undefined");
+  EXPECT_EQ(RenderText("{% set d = {} %}\n\n{{ d.a.b }}").status().message(),
             "t:3: 'dict object' has no attribute 'a'");
-  EXPECT_EQ(Run("{% macro m() %}\n{{ 1 + 'a' }}\n{% endmacro %}\n{{ m() }}").status().message(),
-            "t:2: unsupported operand type(s) for +: 'int' and 'str'");
-  const Status raised = Run("{{ raise_exception('exactly this') }}").status();
+  EXPECT_EQ(
+      RenderText("{% macro m() %}\n{{ 1 + 'a' }}\n{% endmacro %}\n{{ m() }}").status().message(),
+      "t:2: unsupported operand type(s) for +: 'int' and 'str'");
+  const Status raised = RenderText("{{ raise_exception('exactly this') }}").status();
   EXPECT_EQ(raised.code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(raised.message(), "exactly this");
-  EXPECT_EQ(Run("{{ 2 ** 64 }}").status().code(), StatusCode::kUnsupported);
+  EXPECT_EQ(RenderText("{{ 2 ** 64 }}").status().code(), StatusCode::kUnsupported);
 }
 
 TEST(Template, LimitsEndWhatIsTooLarge) {
@@ -102,26 +103,26 @@ TEST(Template, LimitsEndWhatIsTooLarge) {
            "{% for x in [[1]] recursive %}{{ loop([x]) }}{% endfor %}",
            "{% set n = namespace() %}{% set n.n = n %}{{ n }}",
        }) {
-    EXPECT_FALSE(Run(source).ok()) << source;
+    EXPECT_FALSE(RenderText(source).ok()) << source;
   }
 }
 
 TEST(Template, CyclesAreFreed) {
   // A leak here is what the address sanitizer reports.
-  EXPECT_TRUE(Run("{% set n = namespace() %}{% set n.a = [n, {'n': n}] %}"
-                  "{% macro m() %}{{ m }}{% endmacro %}{% set n.m = m %}"
-                  "{% for x in [1] %}{% set n.l = loop %}{% set y = loop.changed(loop) %}"
-                  "{% macro k() %}{{ loop }}{% endmacro %}{% set n.k = k %}{% endfor %}"
-                  "{% set n.c = cycler(n, n.k) %}")
+  EXPECT_TRUE(RenderText("{% set n = namespace() %}{% set n.a = [n, {'n': n}] %}"
+                         "{% macro m() %}{{ m }}{% endmacro %}{% set n.m = m %}"
+                         "{% for x in [1] %}{% set n.l = loop %}{% set y = loop.changed(loop) %}"
+                         "{% macro k() %}{{ loop }}{% endmacro %}{% set n.k = k %}{% endfor %}"
+                         "{% set n.c = cycler(n, n.k) %}")
                   .ok());
-  EXPECT_TRUE(Run("{% set n = namespace(p=none) %}{% for i in range(50000) %}"
-                  "{% set n.p = namespace(p=n.p) %}{% endfor %}")
+  EXPECT_TRUE(RenderText("{% set n = namespace(p=none) %}{% for i in range(50000) %}"
+                         "{% set n.p = namespace(p=n.p) %}{% endfor %}")
                   .ok());
 }
 
 TEST(Template, KeepsTheOrderOfKeys) {
   const ordered_json variables = ordered_json::parse(R"({"x": {"b": 1, "a": {"d": 2, "c": 3}}})");
-  EXPECT_EQ(*Run("{{ x | tojson }}{{ x }}", variables),
+  EXPECT_EQ(*RenderText("{{ x | tojson }}{{ x }}", variables),
             R"({"b": 1, "a": {"d": 2, "c": 3}}{'b': 1, 'a': {'d': 2, 'c': 3}})");
 }
 
