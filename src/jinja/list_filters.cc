@@ -216,7 +216,8 @@ class KeyOf {
   bool case_sensitive_;
 };
 
-// attribute="a,b.c": a list of keys per item.
+// attribute="a,b.c": a list of keys per item. Lists also where there is one: undefined keys, which
+// have no order, are then equal.
 std::vector<Value> SortKeys(Call& call, const std::vector<Value>& items, const Value& attribute,
                             bool case_sensitive) {
   std::vector<KeyOf> parts;
@@ -231,7 +232,6 @@ std::vector<Value> SortKeys(Call& call, const std::vector<Value>& items, const V
   } else {
     parts.emplace_back(call.run, attribute, case_sensitive);
   }
-  if (parts.size() == 1) return parts[0].All(items);
   std::vector<Value> keys;
   for (const Value& item : items) {
     std::vector<Value> key;

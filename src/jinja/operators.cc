@@ -270,6 +270,10 @@ Value Positive(Runtime& run, const Value& value) {
 
 bool Compare(Runtime& run, Comparison op, const Value& a, const Value& b) {
   const char* sign = kComparisons[static_cast<size_t>(op)];
+  if (a.is(Kind::kView) && b.is(Kind::kView) && op < Comparison::kIn) {
+    run.FailUnsupported(Format("'{}' between the views of two dicts is not supported", sign));
+    return false;
+  }
   switch (op) {
     case Comparison::kEqual:
     case Comparison::kNotEqual:

@@ -220,6 +220,7 @@ bool IsEqual(const Value& a, const Value& b) {
 
 bool IsHashable(const Value& value) {
   if (value.is(Kind::kList) || value.is(Kind::kDict)) return false;
+  if (value.is(Kind::kView)) return std::string_view(value.list().type_name) == "dict_values";
   if (!value.is(Kind::kTuple)) return true;
   const ListObject& list = value.list();
   return std::all_of(list.items.begin(), list.items.end(), IsHashable);

@@ -515,6 +515,9 @@ l | sort(reverse=true)
 users | sort(attribute='age') | map(attribute='name') | list
 users | sort(attribute='age,name') | map(attribute='name') | list
 users | sort(attribute='city.name') | map(attribute='name') | list
+users | sort(attribute='nope') | map(attribute='name') | join(',')
+d.keys() in {}
+d.values() in {}
 users | sort(true, attribute='name') | map(attribute='name') | join(',')
 [1, 'a'] | sort
 [[2, 'b'], [1, 'a']] | sort
@@ -1301,7 +1304,7 @@ UNSUPPORTED = [
     "{{ 'a'.translate({}) }}",
     "{{ 99999999999999999999 }}", "{% block x %}{% endblock %}", "{% autoescape true %}{% endautoescape %}",
     "{{ '\\N{BULLET}' }}", "{{ 'x'.format_map({}) }}", "{{ n.bit_length() }}", "{{ strftime_now('%f') }}",
-    "{{ 'a' | urlize }}", "{{ dict.fromkeys('ab') }}", "{{ d.fromkeys('ab') }}", "{{ '%a' % 'a' }}",
+    "{{ 'a' | urlize }}", "{{ d.keys() == d.keys() }}", "{{ dict.fromkeys('ab') }}", "{{ d.fromkeys('ab') }}", "{{ '%a' % 'a' }}",
 ]
 
 
