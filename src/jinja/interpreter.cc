@@ -586,6 +586,7 @@ Value Interpreter::CallMacro(const Value& callee, Arguments arguments) {
   }
   if (definition.uses_kwargs) {
     std::vector<std::pair<Value, Value>> entries;
+    entries.reserve(named.size());
     for (auto& [key, value] : named) entries.emplace_back(run_.String(key), std::move(value));
     Set(ast_.kwargs, run_.Dict(std::move(entries)));
   } else if (!named.empty()) {

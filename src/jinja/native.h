@@ -34,7 +34,7 @@ struct Call {
 
   bool Has(size_t i) const { return (given >> i & 1) != 0; }
   const Value& At(size_t i) const { return values[i]; }
-  Value Or(size_t i, Value otherwise) const { return Has(i) ? values[i] : std::move(otherwise); }
+  Value Or(size_t i, const Value& otherwise) const { return Has(i) ? values[i] : otherwise; }
 
   // The parameter as a Python int, string or truth value; `otherwise` where it is absent, and
   // after an error of type, which is reported.

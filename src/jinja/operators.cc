@@ -332,6 +332,7 @@ std::vector<Value> Iterate(Runtime& run, const Value& value) {
     }
     case Kind::kDict:
       if (!run.Affords(value.dict().entries.size() * sizeof(Value))) return items;
+      items.reserve(value.dict().entries.size());
       for (const auto& entry : value.dict().entries) items.push_back(entry.first);
       return items;
     default:
@@ -401,6 +402,7 @@ Value Slice(Runtime& run, const Value& value, const Value& start, const Value& s
   if (value.is_string()) {
     const std::vector<uint32_t> points = CodePoints(value.string());
     std::vector<uint32_t> chosen;
+    chosen.reserve(indices.size());
     for (const int64_t index : indices) chosen.push_back(points[static_cast<size_t>(index)]);
     return run.String(FromCodePoints(chosen));
   }
@@ -419,6 +421,7 @@ Value Slice(Runtime& run, const Value& value, const Value& start, const Value& s
     return run.Range(new_start, new_stop, new_step);
   }
   std::vector<Value> items;
+  items.reserve(indices.size());
   for (const int64_t index : indices) items.push_back(list.items[static_cast<size_t>(index)]);
   return run.Items(value.kind(), std::move(items), list.type_name);
 }

@@ -117,7 +117,7 @@ Value Runtime::Range(int64_t start, int64_t stop, int64_t step) {
     items.push_back(Value::Int(at));
     if (__builtin_add_overflow(at, step, &at)) break;
   }
-  const Value range = Items(Kind::kRange, std::move(items), "range");
+  Value range = Items(Kind::kRange, std::move(items), "range");
   if (failed()) return {};
   auto& object = static_cast<ListObject&>(*range.object());
   object.start = start;
@@ -126,7 +126,7 @@ Value Runtime::Range(int64_t start, int64_t stop, int64_t step) {
   return range;
 }
 
-Value Runtime::Dict(std::vector<std::pair<Value, Value>> entries) {
+Value Runtime::Dict(std::vector<std::pair<Value, Value>>&& entries) {
   auto object = std::make_shared<DictObject>();
   std::vector<Value> parts;
   parts.reserve(entries.size() * 2);

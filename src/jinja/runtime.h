@@ -67,7 +67,7 @@ class Runtime {
   }
   Value Range(int64_t start, int64_t stop, int64_t step);
   // Keys must be hashable; the last of equal ones counts.
-  Value Dict(std::vector<std::pair<Value, Value>> entries);
+  Value Dict(std::vector<std::pair<Value, Value>>&& entries);
   Value Function(const Native* native, Value self);
   Value Cycler(Kind kind, std::vector<Value> items);
   Value Namespace();

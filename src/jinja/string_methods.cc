@@ -222,7 +222,7 @@ Value ZFill(Call& call) {
   const bool has_sign = text.starts_with('+') || text.starts_with('-');
   const StringObject digits(has_sign ? text.substr(1) : text);
   const int64_t width = call.Int(0, 0);
-  const Value padded =
+  Value padded =
       Pad(call.run, digits, width > INT64_MIN ? width - (has_sign ? 1 : 0) : 0, "0", Side::kLeft);
   if (call.run.failed() || !has_sign) return padded;
   return call.run.String(text[0] + padded.string());

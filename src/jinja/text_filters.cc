@@ -343,7 +343,7 @@ Value IntOfFloat(Call& call, double value, const Value& otherwise, bool strict) 
 }
 
 Value Int(Call& call) {
-  const Value otherwise = call.Or(0, Value::Int(0));
+  Value otherwise = call.Or(0, Value::Int(0));
   const int64_t base = call.Int(1, 10);
   if (call.self.is_undefined()) return call.run.FailUndefined(call.self);
   if (call.self.is_integral()) return Value::Int(call.self.integer());
@@ -364,7 +364,7 @@ Value Int(Call& call) {
 }
 
 Value Float(Call& call) {
-  const Value otherwise = call.Or(0, Value::Float(0.0));
+  Value otherwise = call.Or(0, Value::Float(0.0));
   if (call.self.is_undefined()) return call.run.FailUndefined(call.self);
   if (call.self.is_number()) return Value::Float(call.self.number());
   if (!call.self.is_string()) return otherwise;

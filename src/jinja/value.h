@@ -60,17 +60,17 @@ class Value {
   static Value None() { return Value(Kind::kNone); }
   static Value Bool(bool value) {
     Value result(Kind::kBool);
-    result.int_ = value ? 1 : 0;
+    result.as_int = value ? 1 : 0;
     return result;
   }
   static Value Int(int64_t value) {
     Value result(Kind::kInt);
-    result.int_ = value;
+    result.as_int = value;
     return result;
   }
   static Value Float(double value) {
     Value result(Kind::kFloat);
-    result.float_ = value;
+    result.as_float = value;
     return result;
   }
   static Value Of(Kind kind, std::shared_ptr<Object> object) {
@@ -91,10 +91,10 @@ class Value {
   bool is_list() const { return kind_ >= Kind::kTuple && kind_ <= Kind::kIterator; }
   bool is_dict() const { return is(Kind::kDict); }
 
-  bool boolean() const { return int_ != 0; }  // of a kBool
-  int64_t integer() const { return int_; }    // of an is_integral()
-  double number() const {                     // of an is_number()
-    return is(Kind::kFloat) ? float_ : static_cast<double>(int_);
+  bool boolean() const { return as_int != 0; }  // of a kBool
+  int64_t integer() const { return as_int; }    // of an is_integral()
+  double number() const {                       // of an is_number()
+    return is(Kind::kFloat) ? as_float : static_cast<double>(as_int);
   }
   const std::string& string() const;  // of a kString
   const StringObject& string_object() const;
@@ -108,8 +108,8 @@ class Value {
 
   Kind kind_ = Kind::kUndefined;
   union {
-    int64_t int_ = 0;
-    double float_;
+    int64_t as_int = 0;
+    double as_float;
   };
   std::shared_ptr<Object> object_;
 };
