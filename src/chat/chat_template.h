@@ -30,7 +30,8 @@ class ChatTemplate {
  public:
   // `where` starts every message ("dir/chat_template.jinja"). `special_tokens`: name → text
   // ("bos_token": "<s>"), which the template sees as variables. Fails with kInvalidData and the
-  // line for what is no Jinja, with kUnsupported for what moiety does not know of it.
+  // line for what is no Jinja (or is larger than 4 MB), with kUnsupported for what moiety does not
+  // know of it.
   static Result<ChatTemplate> Parse(std::string_view source, const std::string& where,
                                     nlohmann::ordered_json special_tokens);
   ~ChatTemplate();
@@ -38,8 +39,9 @@ class ChatTemplate {
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
 
   // Variables of `input` hide special tokens of the same name. What the template refuses
-  // (raise_exception) is a kInvalidArgument with exactly its words; what it does wrong, or needs
-  // too much time or memory for, has the template's name and line.
+  // (raise_exception) is a kInvalidArgument with exactly its words. What it does wrong
+  // (kInvalidData), what moiety does not know (kUnsupported), and too much time or memory
+  // (kResourceExhausted) have the template's name and line.
   Result<std::string> Render(const ChatInput& input) const;
 
   const std::string& source() const;
@@ -50,9 +52,10 @@ class ChatTemplate {
   std::unique_ptr<const Impl> impl_;
 };
 
-// The template of a model folder: chat_template.jinja, else "chat_template" of
-// tokenizer_config.json (a text, or a list of {"name", "template"}), with that file's special
-// tokens. `name`: which of several ("default", "tool_use", …). kNotFound where the model has none.
+// The template of a model folder: chat_template.jinja (of another `name` than "default":
+// additional_chat_templates/NAME.jinja), else "chat_template" of tokenizer_config.json (a text, or
+// a list of {"name", "template"}), with that file's special tokens. kNotFound where the model has
+// none of that name; kInvalidData or kUnsupported as Parse.
 Result<ChatTemplate> OpenChatTemplate(const std::filesystem::path& model,
                                       const std::string& name = "default");
 

@@ -25,6 +25,7 @@ Action AddInspect(CLI::App& app);
 Action AddTokenize(CLI::App& app);
 Action AddDetokenize(CLI::App& app);
 Action AddTokenizer(CLI::App& app);
+Action AddTemplate(CLI::App& app);
 
 // A sub-command with a description, and examples that --help ends with.
 CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& description,

@@ -33,7 +33,7 @@ int Main(int argc, char** argv) {
   app.footer("moiety COMMAND --help tells more about a command.");
   std::vector<std::pair<CLI::App*, Action>> commands;
   for (Action (*add)(CLI::App&) : {AddRun, AddChat, AddEval, AddLogits, AddInspect, AddTokenize,
-                                   AddDetokenize, AddTokenizer}) {
+                                   AddDetokenize, AddTokenizer, AddTemplate}) {
     Action action = add(app);
     commands.emplace_back(app.get_subcommands({}).back(), std::move(action));
   }

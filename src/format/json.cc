@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <type_traits>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -26,8 +29,10 @@ std::string Cut(std::string_view text, size_t max_bytes) {
   return ToValidUtf8(cut) + (cut.size() < text.size() ? "..." : "");
 }
 
-// Builds the document while it is read, so that limits act before memory is used.
-class Builder : public nlohmann::json_sax<json> {
+// Builds the document, a json or an ordered_json, while it is read, so that limits act before
+// memory is used.
+template <class Json>
+class Builder : public nlohmann::json_sax<Json> {
  public:
   bool null() override { return Add(nullptr); }
   bool boolean(bool value) override { return Add(value); }
@@ -35,17 +40,40 @@ class Builder : public nlohmann::json_sax<json> {
   bool number_unsigned(uint64_t value) override { return Add(value); }
   bool number_float(double value, const std::string&) override { return Add(value); }
   bool string(std::string& value) override { return Add(std::move(value)); }
-  bool binary(json::binary_t&) override { return false; }  // not in JSON text
+  bool binary(typename Json::binary_t&) override { return false; }  // not in JSON text
 
-  bool start_object(size_t) override { return Open(json::object()); }
-  bool start_array(size_t) override { return Open(json::array()); }
+  bool start_object(size_t) override { return Open(Json::object()); }
+  bool start_array(size_t) override { return Open(Json::array()); }
   bool end_object() override { return Close(); }
   bool end_array() override { return Close(); }
 
   bool key(std::string& name) override {
-    json& object = *open_.back();
-    if (object.contains(name)) return Refuse(Format("key {} appears twice", ShowJson(name)));
-    slot_ = &object[name];
+    // An ordered object finds a key by looking at each: many keys are remembered in a set.
+    Json& object = *open_.back();
+    bool fresh = false;
+    if constexpr (kIsOrdered) {
+      if (object.size() < kFewKeys) {
+        fresh = !object.contains(name);
+      } else {
+        auto& keys = keys_[open_.size()];
+        if (keys.empty()) {
+          for (const auto& entry : object.template get_ref<typename Json::object_t&>()) {
+            keys.insert(entry.first);
+          }
+        }
+        fresh = keys.insert(name).second;
+      }
+    } else {
+      fresh = !object.contains(name);
+    }
+    if (!fresh) return Refuse(Format("key {} appears twice", ShowJson(name)));
+    auto& entries = object.template get_ref<typename Json::object_t&>();
+    if constexpr (kIsOrdered) {
+      using Entries = std::vector<std::pair<const std::string, Json>>;  // what an ordered_map is
+      slot_ = &entries.Entries::emplace_back(name, nullptr).second;
+    } else {
+      slot_ = &entries[name];
+    }
     return true;
   }
 
@@ -63,31 +91,33 @@ class Builder : public nlohmann::json_sax<json> {
     return false;
   }
 
-  json& root() { return root_; }
+  Json& root() { return root_; }
   const std::string& error() const { return error_; }
 
  private:
-  json* Place(json value) {
+  Json* Place(Json value) {
     if (open_.empty()) {
       root_ = std::move(value);
       return &root_;
     }
-    json& parent = *open_.back();
-    if (parent.is_array()) return &parent.get_ref<json::array_t&>().emplace_back(std::move(value));
+    Json& parent = *open_.back();
+    if (parent.is_array())
+      return &parent.template get_ref<typename Json::array_t&>().emplace_back(std::move(value));
     *slot_ = std::move(value);
     return slot_;
   }
   template <class T>
   bool Add(T&& value) {
-    Place(json(std::forward<T>(value)));
+    Place(Json(std::forward<T>(value)));
     return true;
   }
-  bool Open(json value) {
+  bool Open(Json value) {
     if (open_.size() >= kMaxDepth) return Refuse(Format("nested deeper than {} levels", kMaxDepth));
     open_.push_back(Place(std::move(value)));
     return true;
   }
   bool Close() {
+    if constexpr (kIsOrdered) keys_.erase(open_.size());
     open_.pop_back();
     return true;
   }
@@ -96,20 +126,33 @@ class Builder : public nlohmann::json_sax<json> {
     return false;
   }
 
-  json root_;
-  std::vector<json*> open_;  // stays valid: a parent does not grow while a child is open
-  json* slot_ = nullptr;     // where the value of the last key goes
+  static constexpr bool kIsOrdered = std::is_same_v<Json, nlohmann::ordered_json>;
+  static constexpr size_t kFewKeys = 16;
+
+  Json root_;
+  std::vector<Json*> open_;  // stays valid: a parent does not grow while a child is open
+  Json* slot_ = nullptr;     // where the value of the last key goes
+  std::unordered_map<size_t, std::unordered_set<std::string>> keys_;  // of open_[i - 1]
   std::string error_;
 };
+
+template <class Json>
+Result<Json> ParseAs(std::string_view text, const std::string& where) {
+  Builder<Json> builder;
+  if (!Json::sax_parse(text.begin(), text.end(), &builder)) {
+    return InvalidData(Format("{}: {}", where, builder.error()));
+  }
+  return std::move(builder.root());
+}
 
 }  // namespace
 
 Result<json> ParseJson(std::string_view text, const std::string& where) {
-  Builder builder;
-  if (!json::sax_parse(text.begin(), text.end(), &builder)) {
-    return InvalidData(Format("{}: {}", where, builder.error()));
-  }
-  return std::move(builder.root());
+  return ParseAs<json>(text, where);
+}
+
+Result<nlohmann::ordered_json> ParseOrderedJson(std::string_view text, const std::string& where) {
+  return ParseAs<nlohmann::ordered_json>(text, where);
 }
 
 std::string ShowJson(const json& value) {

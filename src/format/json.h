@@ -15,6 +15,9 @@ namespace moiety {
 // object that names a key twice (readers disagree on which one counts).
 Result<nlohmann::json> ParseJson(std::string_view text, const std::string& where);
 
+// The same, with the keys of objects in the order in which they stand in the text.
+Result<nlohmann::ordered_json> ParseOrderedJson(std::string_view text, const std::string& where);
+
 // A value for a message: as JSON on one line, cut to about 60 bytes, always valid UTF-8.
 std::string ShowJson(const nlohmann::json& value);
 

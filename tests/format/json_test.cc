@@ -89,6 +89,19 @@ TEST(ParseJson, MessagesStayShortValidAndOnOneLine) {
   }
 }
 
+TEST(ParseOrderedJson, KeepsTheOrderAndHasTheSameBounds) {
+  using nlohmann::ordered_json;
+  const std::string text = R"({"b":1,"a":{"d":[2,{}],"c":null},"":"x"})";
+  EXPECT_EQ(ParseOrderedJson(text, "x.json")->dump(), text);
+  std::string many = "{";
+  for (int i = 0; i < 50'000; ++i) many += "\"k" + std::to_string(i) + "\":{\"a\":1},";
+  EXPECT_EQ(ParseOrderedJson(many + "\"x\":1}", "x.json")->size(), 50'001U);
+  EXPECT_EQ(ParseOrderedJson(many + "\"k7\":1}", "x.json").status().message(),
+            "x.json: key \"k7\" appears twice");
+  EXPECT_FALSE(ParseOrderedJson(R"({"a":1,"a":2})", "x.json").ok());
+  EXPECT_FALSE(ParseOrderedJson(std::string(200, '['), "x.json").ok());
+}
+
 TEST(ShowJson, IsCutAtACharacter) {
   EXPECT_EQ(ShowJson(json::parse(R"({"b": [1, "x"], "a": null})")), R"({"a":null,"b":[1,"x"]})");
   EXPECT_EQ(ShowJson("a\nb\x7F"), "\"a\\nb \"");
