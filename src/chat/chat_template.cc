@@ -95,6 +95,17 @@ Result<fs::path> TemplateFile(const fs::path& model, const std::string& name) {
   return IsThere(file) ? file : fs::path();
 }
 
+// tokenizer_config.json; an empty object where there is none.
+Result<ordered_json> ReadConfig(const fs::path& path) {
+  if (!IsThere(path)) return ordered_json::object();
+  MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
+  MOIETY_ASSIGN_OR_RETURN(ordered_json config, ParseOrderedJson(text, path.string()));
+  if (!config.is_object()) {
+    return InvalidData(Format("{}: expected an object, found {}", path.string(), Show(config)));
+  }
+  return config;
+}
+
 }  // namespace
 
 struct ChatTemplate::Impl {
@@ -141,21 +152,19 @@ Result<std::string> ChatTemplate::Render(const ChatInput& input) const {
 
 const std::string& ChatTemplate::source() const { return impl_->source; }
 
+Result<ordered_json> OpenSpecialTokens(const fs::path& model) {
+  const fs::path path = model / kConfigFile;
+  MOIETY_ASSIGN_OR_RETURN(const ordered_json config, ReadConfig(path));
+  return ReadSpecialTokens(config, path.string());
+}
+
 Result<ChatTemplate> OpenChatTemplate(const fs::path& model, const std::string& name) {
   std::error_code error;
   if (!fs::is_directory(model, error)) {
     return NotFound(Format("{}: no such folder", model.string()));
   }
   const fs::path config_path = model / kConfigFile;
-  ordered_json config = ordered_json::object();
-  if (IsThere(config_path)) {
-    MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadFile(config_path, kMaxConfigBytes));
-    MOIETY_ASSIGN_OR_RETURN(config, ParseOrderedJson(text, config_path.string()));
-    if (!config.is_object()) {
-      return InvalidData(
-          Format("{}: expected an object, found {}", config_path.string(), Show(config)));
-    }
-  }
+  MOIETY_ASSIGN_OR_RETURN(const ordered_json config, ReadConfig(config_path));
   MOIETY_ASSIGN_OR_RETURN(ordered_json tokens, ReadSpecialTokens(config, config_path.string()));
   MOIETY_ASSIGN_OR_RETURN(const fs::path file, TemplateFile(model, name));
   if (!file.empty()) {

@@ -59,6 +59,10 @@ class ChatTemplate {
 Result<ChatTemplate> OpenChatTemplate(const std::filesystem::path& model,
                                       const std::string& name = "default");
 
+// The special tokens of a model folder by name, for a template from elsewhere; none where the
+// folder does not say.
+Result<nlohmann::ordered_json> OpenSpecialTokens(const std::filesystem::path& model);
+
 }  // namespace moiety
 
 #endif  // MOIETY_CHAT_CHAT_TEMPLATE_H_

@@ -168,7 +168,9 @@ Status Template(Flags& flags) {
   }
   // The template spells out the special tokens that it wants.
   std::vector<int32_t> ids;
-  if (tokenizer != nullptr) ids = tokenizer->Encode(text, /*add_special=*/false);
+  if (tokenizer != nullptr) {
+    MOIETY_ASSIGN_OR_RETURN(ids, tokenizer->Encode(text, /*add_special=*/false));
+  }
   if (flags.json) {
     nlohmann::json result = {{"text", text}};
     if (tokenizer != nullptr) result["ids"] = ids;

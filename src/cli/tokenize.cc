@@ -56,10 +56,8 @@ Action AddTokenize(CLI::App& app) {
   command->add_flag("--stdin", flags->from_stdin, "Read standard input, every byte of it")
       ->excludes(text);
   command->add_flag("--no-special", flags->no_special, "Do not add special tokens (such as <s>)");
-  CLI::Option* ids =
-      command->add_flag("--ids", flags->ids, "Print the ids only: [1, 825, 1199]");
-  command->add_flag("--json", flags->json, "Print {\"ids\": […], \"pieces\": […]}")
-      ->excludes(ids);
+  CLI::Option* ids = command->add_flag("--ids", flags->ids, "Print the ids only: [1, 825, 1199]");
+  command->add_flag("--json", flags->json, "Print {\"ids\": […], \"pieces\": […]}")->excludes(ids);
   return [command, flags] { return Tokenize(*command, *flags); };
 }
 
