@@ -143,7 +143,7 @@ TEST(Inspect, TokenizerIsDescribed) {
   TinyModel model(TinyMixtralConfig());
   model.Write(folder.path());
   EXPECT_EQ(InspectJson(folder.path())["tokenizer"], "262 tokens");
-  folder.Write("tokenizer.json", R"({"version": "1.0", "model": {"type": "WordPiece"}})");
+  folder.Write("tokenizer.json", R"({"version": "1.0", "model": {"type": "Blender"}})");
   EXPECT_THAT(InspectJson(folder.path())["tokenizer"].get<std::string>(),
               testing::StartsWith("not usable: "));
   folder.Write("tokenizer.json", "{");

@@ -49,7 +49,7 @@ TEST(BpeTrainer, UnknownCharactersEndWords) {
 
 TEST(BpeTrainer, RunsOfOneCharacter) {
   const BpeTraining training = Train({{"aaaaa", 1}}, {"a"}, 100);
-  EXPECT_THAT(training.vocabulary, ElementsAre("a", "aa", "aaaa", "aaaaa"));
+  EXPECT_THAT(training.vocabulary, ElementsAre("a", "aa", "aaa", "aaaaa"));
 }
 
 // The definition: count all pairs anew before each merge.

@@ -14,6 +14,25 @@ constexpr std::string_view kText =
     "the cat and the hat, the mat and the rat.\n\n    if x == 10:\n        return été + 日本\n"
     "the cat's hat isn't 12345 🙂\r\n\tthe end";
 
+TokenizerTrainerOptions Options(TokenizerKind kind, int64_t vocab_size) {
+  TokenizerTrainerOptions options;
+  options.kind = kind;
+  options.vocab_size = vocab_size;
+  return options;
+}
+
+TokenizerTrainerOptions WithSpecial(std::vector<std::string> tokens) {
+  TokenizerTrainerOptions options = Options(TokenizerKind::kByteFallback, 330);
+  options.special_tokens = std::move(tokens);
+  return options;
+}
+
+TokenizerTrainerOptions WithCoverage(double coverage) {
+  TokenizerTrainerOptions options = Options(TokenizerKind::kByteFallback, 400);
+  options.character_coverage = coverage;
+  return options;
+}
+
 ordered_json TrainOn(const TokenizerTrainerOptions& options, int times = 10) {
   auto trainer = TokenizerTrainer::Create(options);
   EXPECT_TRUE(trainer.ok()) << trainer.status().message();
@@ -26,11 +45,11 @@ ordered_json TrainOn(const TokenizerTrainerOptions& options, int times = 10) {
 class TokenizerTrainerKinds : public testing::TestWithParam<TokenizerKind> {};
 
 TEST_P(TokenizerTrainerKinds, TheFileLoadsAndIsReversible) {
-  const ordered_json file = TrainOn({.kind = GetParam(), .vocab_size = 400});
+  const ordered_json file = TrainOn(Options(GetParam(), 400));
   const auto tokenizer = Load(file.dump());
   ASSERT_NE(tokenizer, nullptr);
   EXPECT_EQ(tokenizer->vocab_size(), file["model"]["vocab"].size());
-  for (const std::string text :
+  for (const std::string& text :
        {std::string(kText), std::string("Ωmega \0 and\xC2\xA0"), std::string("  two  "),
         std::string("new\nline\n"), std::string()}) {
     const Ids ids = Encode(*tokenizer, text);
@@ -40,8 +59,7 @@ TEST_P(TokenizerTrainerKinds, TheFileLoadsAndIsReversible) {
 }
 
 TEST_P(TokenizerTrainerKinds, TheSameTextsGiveTheSameFile) {
-  EXPECT_EQ(TrainOn({.kind = GetParam(), .vocab_size = 350}).dump(),
-            TrainOn({.kind = GetParam(), .vocab_size = 350}).dump());
+  EXPECT_EQ(TrainOn(Options(GetParam(), 350)).dump(), TrainOn(Options(GetParam(), 350)).dump());
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, TokenizerTrainerKinds,
@@ -52,24 +70,23 @@ INSTANTIATE_TEST_SUITE_P(Kinds, TokenizerTrainerKinds,
                          });
 
 TEST(TokenizerTrainer, SpecialTokensComeFirst) {
-  const auto level = Load(TrainOn({.kind = TokenizerKind::kByteLevel, .vocab_size = 300}).dump());
+  const auto level = Load(TrainOn(Options(TokenizerKind::kByteLevel, 300)).dump());
   EXPECT_EQ(level->IdOf("<|endoftext|>"), 0);
   EXPECT_TRUE(level->IsSpecial(0));
-  const auto fallback = Load(TrainOn({.vocab_size = 330}).dump());
+  const auto fallback = Load(TrainOn(Options(TokenizerKind::kByteFallback, 330)).dump());
   EXPECT_EQ(fallback->IdOf("<unk>"), 0);
   EXPECT_EQ(fallback->IdOf("</s>"), 2);
   EXPECT_EQ(fallback->IdOf("<0x00>"), 3);
   EXPECT_EQ(Encode(*fallback, "the")[0], 1);
-  const auto own =
-      Load(TrainOn({.vocab_size = 330, .special_tokens = {"U", "B", "E", "X"}}).dump());
+  const auto own = Load(TrainOn(WithSpecial({"U", "B", "E", "X"})).dump());
   EXPECT_EQ(own->IdOf("X"), 3);
   EXPECT_EQ(Encode(*own, "")[0], 1);
 }
 
 TEST(TokenizerTrainer, RareCharactersAreBytes) {
-  const auto all = Load(TrainOn({.vocab_size = 400, .character_coverage = 1}).dump());
+  const auto all = Load(TrainOn(WithCoverage(1)).dump());
   EXPECT_TRUE(all->IdOf("🙂").has_value());
-  const auto most = Load(TrainOn({.vocab_size = 400, .character_coverage = 0.9}).dump());
+  const auto most = Load(TrainOn(WithCoverage(0.9)).dump());
   EXPECT_FALSE(most->IdOf("🙂").has_value());
   EXPECT_TRUE(most->IdOf("▁the").has_value());
 }
@@ -87,11 +104,12 @@ TEST(TokenizerTrainer, Errors) {
     return trainer.ok() ? trainer->Train([](int64_t) { return true; }).status().message()
                         : trainer.status().message();
   };
-  EXPECT_THAT(error({.special_tokens = {"<unk>"}}), HasSubstr("at least 3 special tokens"));
-  EXPECT_THAT(error({.special_tokens = {"<unk>", "<s>", ""}}), HasSubstr("not empty"));
-  EXPECT_THAT(error({.vocab_size = 100}), HasSubstr("a vocabulary of 100 is too small"));
-  EXPECT_THAT(error({.character_coverage = 0}), HasSubstr("the character coverage must be"));
-  EXPECT_THAT(error({.special_tokens = {"a", "b", "a"}}), HasSubstr("there twice"));
+  EXPECT_THAT(error(WithSpecial({"<unk>"})), HasSubstr("at least 3 special tokens"));
+  EXPECT_THAT(error(WithSpecial({"<unk>", "<s>", ""})), HasSubstr("not empty"));
+  EXPECT_THAT(error(Options(TokenizerKind::kByteFallback, 100)),
+              HasSubstr("a vocabulary of 100 is too small"));
+  EXPECT_THAT(error(WithCoverage(0)), HasSubstr("the character coverage must be"));
+  EXPECT_THAT(error(WithSpecial({"a", "b", "a"})), HasSubstr("there twice"));
 }
 
 }  // namespace
