@@ -59,22 +59,27 @@ void AppendUtf8(uint32_t c, std::string& out) {
   }
 }
 
+size_t AsciiPrefix(std::string_view text) {
+  size_t done = 0;
+  uint64_t eight = 0;
+  while (done + sizeof(eight) <= text.size()) {
+    std::memcpy(&eight, text.data() + done, sizeof(eight));
+    if ((eight & 0x8080808080808080U) != 0) break;
+    done += sizeof(eight);
+  }
+  while (done < text.size() && static_cast<uint8_t>(text[done]) < 0x80) ++done;
+  return done;
+}
+
 size_t ValidUtf8Prefix(std::string_view text) {
   size_t done = 0;
-  while (done < text.size()) {
-    // Most of most texts is ASCII: eight characters at a time.
-    uint64_t eight = 0;
-    while (done + sizeof(eight) <= text.size()) {
-      std::memcpy(&eight, text.data() + done, sizeof(eight));
-      if ((eight & 0x8080808080808080U) != 0) break;
-      done += sizeof(eight);
-    }
-    if (done == text.size()) break;
+  while (true) {
+    done += AsciiPrefix(text.substr(done));
+    if (done == text.size()) return done;
     const Utf8Character c = DecodeUtf8(text.substr(done));
-    if (!c.valid) break;
+    if (!c.valid) return done;
     done += static_cast<size_t>(c.length);
   }
-  return done;
 }
 
 bool IsUtf8(std::string_view text) { return ValidUtf8Prefix(text) == text.size(); }

@@ -24,6 +24,9 @@ Utf8Character DecodeUtf8(std::string_view text);
 
 void AppendUtf8(uint32_t code_point, std::string& out);
 
+// Length of the longest prefix of ASCII, eight characters at a time: most of most texts.
+size_t AsciiPrefix(std::string_view text);
+
 bool IsUtf8(std::string_view text);
 // Length of the longest prefix that is UTF-8.
 size_t ValidUtf8Prefix(std::string_view text);

@@ -136,6 +136,11 @@ std::string Normalize(std::string_view text, NormalForm form) {
   size_t at = 0;
   size_t previous = 0;  // where the character before `at` begins
   while (at < text.size()) {
+    if (const size_t ascii = AsciiPrefix(text.substr(at)); ascii > 0) {
+      at += ascii;
+      previous = at - 1;
+      continue;
+    }
     Utf8Character c = DecodeUtf8(text.substr(at));
     if (c.code_point < first_affected) {
       previous = at;

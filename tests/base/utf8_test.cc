@@ -119,5 +119,14 @@ TEST(CompleteUtf8Prefix, HoldsBackAnUnfinishedCharacter) {
   }
 }
 
+TEST(Utf8, AsciiPrefix) {
+  for (size_t length = 0; length < 40; ++length) {
+    const std::string ascii(length, 'a');
+    EXPECT_EQ(AsciiPrefix(ascii), length);
+    EXPECT_EQ(AsciiPrefix(ascii + "\x80" + ascii), length);
+    EXPECT_EQ(ValidUtf8Prefix(ascii + "\xC3\xA9" + ascii + "\xFF"), 2 * length + 2);
+  }
+}
+
 }  // namespace
 }  // namespace moiety
