@@ -15,7 +15,6 @@ import json
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,9 +23,10 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import tokenizers  # noqa: E402
 
+from comparison import report, run  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SHARED = ROOT.parent / "shared"
-TIMEOUT_S = 600
 # Tokenizers whose normalizer keeps every character.
 REVERSIBLE_NORMALIZERS = (None, "Prepend", "Replace")
 ROUNDS = 5
@@ -46,22 +46,6 @@ TEXTS = [
     "Grüße aus Köln: 你好, мир, 🙂 and naïve café.",
     "def add(a, b):\n    # sum\n    return a + b\n",
 ]
-
-
-def run(command, **kwargs):
-    done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, **kwargs)
-    if done.returncode != 0:
-        message = done.stderr.decode(errors="replace").strip()
-        raise RuntimeError(f"{' '.join(map(str, command))}: exit status {done.returncode}: {message}")
-    return done.stdout
-
-
-def report(name, text, problems):
-    """One line, and what is wrong below it. True if nothing is."""
-    print(f"{'FAIL' if problems else 'ok  '} {name}: {text}", flush=True)
-    for problem in problems[:5]:
-        print(f"     {problem}")
-    return not problems
 
 
 def data_files():

@@ -22,6 +22,7 @@ import tokenizers
 import torch
 
 import reference
+from comparison import report, run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 STARTER = ROOT / "models" / "starter"
@@ -36,7 +37,6 @@ ROUTER_TIE = 1e-4  # router logits
 GREEDY_TIE = 1e-3  # standard deviations of the logits
 
 GREEDY_TOKENS = 8
-TIMEOUT_S = 600
 
 SENTENCES = [
     "Once upon a time",
@@ -52,14 +52,6 @@ LONG_TEXT = (
     "the waves reached the windows, and for three days nobody could come or go. The keeper read the same book twice, "
     "cooked the last potatoes and counted the seconds between the flashes. On the fourth morning the sea was calm. "
 )
-
-
-def run_moiety(command, **kwargs):
-    done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, **kwargs)
-    if done.returncode != 0:
-        message = done.stderr.decode(errors="replace").strip()
-        raise RuntimeError(f"{' '.join(map(str, command))}: exit status {done.returncode}: {message}")
-    return done.stdout
 
 
 class Comparison:
@@ -161,7 +153,7 @@ def compare_model(moiety, model_dir):
         ids_file, out_file = pathlib.Path(folder) / "ids.json", pathlib.Path(folder) / "out.safetensors"
         ids_file.write_text(json.dumps({"prompts": [{"input_ids": ids} for ids in prompts]}))
         try:
-            run_moiety([moiety, "logits", model_dir, "--ids", ids_file, "--out", out_file, "--router",
+            run([moiety, "logits", model_dir, "--ids", ids_file, "--out", out_file, "--router",
                         "--greedy", str(GREEDY_TOKENS)])
             result = safetensors.torch.load_file(out_file)
         except (RuntimeError, OSError, subprocess.TimeoutExpired, safetensors.SafetensorError) as error:
@@ -175,16 +167,6 @@ def compare_model(moiety, model_dir):
     differences = [f"{kind} {value:.1e}" for kind, value in check.worst.items()]
     text = f"{len(prompts)} prompts, {', '.join(amounts)}; differences {', '.join(differences)}"
     return report(model_dir.name, text if amounts else "nothing compared", check.problems)
-
-
-def report(name, text, problems):
-    """One line, and what is wrong below it. True if nothing is."""
-    print(f"{'FAIL' if problems else 'ok  '} {name}: {text}", flush=True)
-    for problem in problems[:5]:
-        print(f"     {problem}")
-    if len(problems) > 5:
-        print(f"     and {len(problems) - 5} more")
-    return not problems
 
 
 class Clock:
@@ -211,7 +193,7 @@ def time_transformers(model, ids, count):
 
 def time_moiety(moiety, model_dir, text, count, threads):
     command = [moiety, "run", model_dir, "-p", text, "-n", str(count), "--threads", str(threads), "--json"]
-    answer = json.loads(run_moiety(command))
+    answer = json.loads(run(command))
     return answer["prompt"]["tokens_per_s"], answer["generation"]["tokens_per_s"]
 
 

@@ -4,23 +4,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include "decode_pieces.h"
+
 namespace moiety {
 namespace {
 
 using nlohmann::json;
 
 std::string Decode(const std::vector<std::string>& pieces) {
-  const json component = {{"type", "BPEDecoder"}, {"suffix", "</w>"}};
-  Decoders decoders;
-  decoders.push_back(*MakeBpeDecoder({component, "f"}));
-  std::string out;
-  const auto stage = StartDecoding(decoders, out);
-  for (const std::string& piece : pieces) {
-    stage->Text(piece);
-    stage->EndPiece();
-  }
-  stage->Finish();
-  return out;
+  return DecodePieces({{"type", "BPEDecoder"}, {"suffix", "</w>"}}, pieces);
 }
 
 TEST(BpeDecoder, SuffixesAreSpacesButForTheLastPiece) {

@@ -8,6 +8,9 @@
 
 // What the pre-tokenizer and the normalizer do to texts is compared with the reference in
 // tokenizer_parts_test.cc.
+
+#include "decode_pieces.h"
+
 namespace moiety {
 namespace {
 
@@ -24,17 +27,7 @@ TEST(ByteLevel, Characters) {
 }
 
 std::string Decoded(const std::vector<std::string>& pieces) {
-  const json component = {{"type", "ByteLevel"}};
-  auto decoders = LoadDecoders({component, "f"});
-  EXPECT_TRUE(decoders.ok()) << decoders.status().message();
-  std::string out;
-  const auto stage = StartDecoding(*decoders, out);
-  for (const std::string& piece : pieces) {
-    stage->Text(piece);
-    stage->EndPiece();
-  }
-  stage->Finish();
-  return out;
+  return DecodePieces({{"type", "ByteLevel"}}, pieces);
 }
 
 TEST(ByteLevel, DecoderJoinsCharactersOverPieces) {

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "decode_pieces.h"
+
 namespace moiety {
 namespace {
 
@@ -16,26 +18,13 @@ json Ctc(bool clean_up) {
           {"cleanup", clean_up}};
 }
 
-std::string Decode(const json& component, const std::vector<std::string>& pieces) {
-  Decoders decoders;
-  decoders.push_back(*MakeCtc({component, "f"}));
-  std::string out;
-  const auto stage = StartDecoding(decoders, out);
-  for (const std::string& piece : pieces) {
-    stage->Text(piece);
-    stage->EndPiece();
-  }
-  stage->Finish();
-  return out;
-}
-
 TEST(Ctc, KeepsOneOfEqualPieces) {
-  EXPECT_EQ(Decode(Ctc(true), {"<pad>", "<pad>", "h", "e", "e", "l", "l", "<pad>", "l", "o", "o",
-                               "|", "|", "w", "<pad>"}),
+  EXPECT_EQ(DecodePieces(Ctc(true), {"<pad>", "<pad>", "h", "e", "e", "l", "l", "<pad>", "l", "o",
+                                     "o", "|", "|", "w", "<pad>"}),
             "hello w");
-  EXPECT_EQ(Decode(Ctc(false), {"a", "|", "a"}), "a|a");
-  EXPECT_EQ(Decode(Ctc(true), {"", "", "a<pad>b", " ."}), "ab.");
-  EXPECT_EQ(Decode(Ctc(true), {}), "");
+  EXPECT_EQ(DecodePieces(Ctc(false), {"a", "|", "a"}), "a|a");
+  EXPECT_EQ(DecodePieces(Ctc(true), {"", "", "a<pad>b", " ."}), "ab.");
+  EXPECT_EQ(DecodePieces(Ctc(true), {}), "");
 }
 
 TEST(Ctc, Errors) {

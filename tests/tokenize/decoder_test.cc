@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "decode_pieces.h"
+
 namespace moiety {
 namespace {
 
@@ -15,16 +17,7 @@ Result<Decoders> LoadFrom(const std::string& text) {
 }
 
 std::string Decode(const std::string& component, const Pieces& pieces) {
-  const auto decoders = LoadFrom(component);
-  if (!decoders.ok()) return "error: " + decoders.status().message();
-  std::string out;
-  const auto stage = StartDecoding(*decoders, out);
-  for (const std::string& piece : pieces) {
-    stage->Text(piece);
-    stage->EndPiece();
-  }
-  stage->Finish();
-  return out;
+  return DecodePieces(json::parse(component), pieces);
 }
 
 std::string Sequence(const std::string& decoders) {

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "decode_pieces.h"
+
 namespace moiety {
 namespace {
 
@@ -78,25 +80,12 @@ TEST(Metaspace, Errors) {
   EXPECT_EQ(error("x", 1), "f: field \"x\" is not supported, found 1");
 }
 
-std::string Decode(const json& component, const std::vector<std::string>& pieces) {
-  Decoders decoders;
-  decoders.push_back(*MakeMetaspaceDecoder({component, "f"}));
-  std::string out;
-  const auto stage = StartDecoding(decoders, out);
-  for (const std::string& piece : pieces) {
-    stage->Text(piece);
-    stage->EndPiece();
-  }
-  stage->Finish();
-  return out;
-}
-
 TEST(MetaspaceDecoder, FirstPieceLosesItsReplacements) {
-  EXPECT_EQ(Decode(Metaspace("always"), {"▁Hey▁x", "▁friend!", "▁"}), "Heyx friend! ");
-  EXPECT_EQ(Decode(Metaspace("first"), {"▁▁", "▁a"}), " a");
-  EXPECT_EQ(Decode(Metaspace("first"), {"", "▁a"}), " a");
-  EXPECT_EQ(Decode(Metaspace("never"), {"▁Hey", "▁friend!"}), " Hey friend!");
-  EXPECT_EQ(Decode(Metaspace("never"), {}), "");
+  EXPECT_EQ(DecodePieces(Metaspace("always"), {"▁Hey▁x", "▁friend!", "▁"}), "Heyx friend! ");
+  EXPECT_EQ(DecodePieces(Metaspace("first"), {"▁▁", "▁a"}), " a");
+  EXPECT_EQ(DecodePieces(Metaspace("first"), {"", "▁a"}), " a");
+  EXPECT_EQ(DecodePieces(Metaspace("never"), {"▁Hey", "▁friend!"}), " Hey friend!");
+  EXPECT_EQ(DecodePieces(Metaspace("never"), {}), "");
 }
 
 }  // namespace
