@@ -105,11 +105,11 @@ with_tools() {
 }
 install="apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends"
 update="apt-get -o DPkg::Lock::Timeout=600 update"
-all="g++ cmake ninja-build nlohmann-json3-dev libcli11-dev libfmt-dev"
+all="g++ cmake ninja-build nlohmann-json3-dev libcli11-dev libfmt-dev libpcre2-dev libutf8proc-dev libedit-dev"
 
 with_tools "g++ cmake ninja-build" 0
-[ "$log" = "$install nlohmann-json3-dev libcli11-dev libfmt-dev;cmake;" ] && [ -z "$out" ] &&
-  grep -q "apt-get install -y .* libfmt-dev" "$scratch/stderr"
+[ "$log" = "$install ${all#g++ cmake ninja-build };cmake;" ] && [ -z "$out" ] &&
+  grep -q "apt-get install -y .* libfmt-dev .* libedit-dev" "$scratch/stderr"
 verdict "installs what is missing, and says so" $?
 with_tools "$all" 0
 [ "$log" = "cmake;" ] && [ "$code" = 1 ] && grep -q libfmt-dev "$scratch/stderr"

@@ -23,8 +23,6 @@ constexpr const char* kDefault = "default";
 constexpr const char* kSpecialTokens[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                           "pad_token", "cls_token", "mask_token"};
 
-std::string Show(const ordered_json& value) { return ShowJson(nlohmann::json(value)); }
-
 // A broken symbolic link counts as there: reading it says what is wrong.
 bool IsThere(const fs::path& path) {
   std::error_code error;
@@ -40,7 +38,8 @@ Result<ordered_json> ReadSpecialTokens(const ordered_json& config, const std::st
     const ordered_json* text = &*it;
     if (it->is_object() && it->contains("content")) text = &(*it)["content"];
     if (!text->is_string()) {
-      return InvalidData(Format("{}: \"{}\": expected a text, found {}", where, name, Show(*it)));
+      return InvalidData(
+          Format("{}: \"{}\": expected a text, found {}", where, name, ShowJson(*it)));
     }
     tokens[name] = *text;
   }
@@ -57,11 +56,11 @@ Result<std::string> TemplateOfConfig(const ordered_json& config, const std::stri
   if (it == config.end() || it->is_null()) return missing("the model has no chat template");
   if (it->is_string()) {
     if (name == kDefault) return it->get<std::string>();
-    return missing(Format("there is no chat template {}, only one without a name", Show(name)));
+    return missing(Format("there is no chat template {}, only one without a name", ShowJson(name)));
   }
   if (!it->is_array()) {
     return InvalidData(
-        Format("{}: \"chat_template\": expected a text or a list, found {}", where, Show(*it)));
+        Format("{}: \"chat_template\": expected a text or a list, found {}", where, ShowJson(*it)));
   }
   std::string names;
   for (const ordered_json& entry : *it) {
@@ -71,12 +70,12 @@ Result<std::string> TemplateOfConfig(const ordered_json& config, const std::stri
     if (!is_entry) {
       return InvalidData(
           Format("{}: \"chat_template\": expected {{\"name\": …, \"template\": …}}, found {}",
-                 where, Show(entry)));
+                 where, ShowJson(entry)));
     }
     if (entry["name"] == name) return entry["template"].get<std::string>();
-    names += (names.empty() ? "" : ", ") + Show(entry["name"]);
+    names += (names.empty() ? "" : ", ") + ShowJson(entry["name"]);
   }
-  return missing(Format("there is no chat template {}, only {}", Show(name),
+  return missing(Format("there is no chat template {}, only {}", ShowJson(name),
                         names.empty() ? "an empty list" : names));
 }
 
@@ -89,7 +88,7 @@ Result<fs::path> TemplateFile(const fs::path& model, const std::string& name) {
   // The name becomes one of a file: it must not lead out of the folder.
   if (name.empty() || name.find_first_of("/\\") != std::string::npos ||
       name.find('\0') != std::string::npos) {
-    return InvalidArgument(Format("{} is no name of a chat template", Show(name)));
+    return InvalidArgument(Format("{} is no name of a chat template", ShowJson(name)));
   }
   fs::path file = model / kMoreTemplates / (name + ".jinja");
   return IsThere(file) ? file : fs::path();
@@ -101,7 +100,7 @@ Result<ordered_json> ReadConfig(const fs::path& path) {
   MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
   MOIETY_ASSIGN_OR_RETURN(ordered_json config, ParseOrderedJson(text, path.string()));
   if (!config.is_object()) {
-    return InvalidData(Format("{}: expected an object, found {}", path.string(), Show(config)));
+    return InvalidData(Format("{}: expected an object, found {}", path.string(), ShowJson(config)));
   }
   return config;
 }
@@ -151,6 +150,8 @@ Result<std::string> ChatTemplate::Render(const ChatInput& input) const {
 }
 
 const std::string& ChatTemplate::source() const { return impl_->source; }
+
+std::span<const char* const> SpecialTokenNames() { return kSpecialTokens; }
 
 Result<ordered_json> OpenSpecialTokens(const fs::path& model) {
   const fs::path path = model / kConfigFile;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -51,6 +52,9 @@ class ChatTemplate {
   explicit ChatTemplate(std::unique_ptr<const Impl> impl);
   std::unique_ptr<const Impl> impl_;
 };
+
+// "bos_token" and the like: the special tokens that a template sees as variables.
+std::span<const char* const> SpecialTokenNames();
 
 // The template of a model folder: chat_template.jinja (of another `name` than "default":
 // additional_chat_templates/NAME.jinja), else "chat_template" of tokenizer_config.json (a text, or

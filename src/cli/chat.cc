@@ -104,6 +104,10 @@ Status ChatAtTerminal(ChatSession& session, const Flags& flags, bool has_prompt)
       continue;
     }
     interrupts = 0;
+    if (input.kind == InputKind::kUnfinished) {
+      session.Note("the message had no end: it is dropped");
+      continue;
+    }
     terminal->Remember(input);
     respond(input);
   }
@@ -119,6 +123,11 @@ Status ChatThroughPipe(ChatSession& session, const Flags& flags, bool has_prompt
     ChatInputText input{InputKind::kText, flags.prompt, /*is_block=*/true};
     if (!has_prompt) {
       MOIETY_ASSIGN_OR_RETURN(input, ReadChatInput(lines));
+    }
+    if (input.kind == InputKind::kUnfinished) {
+      return InvalidArgument(input.is_block
+                                 ? "the block that began with \"\"\" has no end"
+                                 : "the last line ends in a backslash, and no line follows it");
     }
     if (input.kind != InputKind::kText) break;
     ++count;

@@ -5,11 +5,13 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "base/format.h"
 #include "cli/chat_file.h"
 #include "cli/chat_params.h"
+#include "cli/terminal.h"
 
 namespace moiety::cli {
 namespace {
@@ -68,11 +70,22 @@ Status System(ChatSession& session, const std::string& argument) {
 
 Status Save(ChatSession& session, const std::string& argument) {
   MOIETY_ASSIGN_OR_RETURN(const std::filesystem::path file, FileNamed(argument));
+  // A slip of the keyboard must not cost a file of another kind: a model's config.json, for one.
+  std::string in_place;
+  if (std::error_code error; std::filesystem::is_regular_file(file, error)) {
+    const Result<SavedChat> existing = LoadChat(file);
+    if (!existing.ok()) {
+      return InvalidArgument(
+          Format("{}: there is a file that is not a saved chat, and it is kept", file.string()));
+    }
+    in_place = Format(", in place of a chat of {} messages", existing->messages.size());
+  }
   const std::vector<ChatMessage>& messages = session.conversation().messages();
   MOIETY_RETURN_IF_ERROR(SaveChat(file, {.model = session.engine().path().string(),
                                          .parameters = ParameterJson(session.generation()),
                                          .messages = messages}));
-  session.Note(Format("{} messages saved", messages.size()));
+  session.Note(
+      Format("{} messages saved in {}{}", messages.size(), OneLine(file.string()), in_place));
   return OkStatus();
 }
 

@@ -64,6 +64,11 @@ Result<SavedChat> LoadChat(const std::filesystem::path& file) {
     return InvalidData(
         Format("{}: a saved chat is an object, found {}", where, ShowJson(document)));
   }
+  for (const auto& [key, value] : document.items()) {
+    if (key != "model" && key != "parameters" && key != "messages") {
+      return Unsupported(Format("{}: \"{}\" is not known here", where, key));
+    }
+  }
   SavedChat chat;
   const json model = document.value("model", json(""));
   if (!model.is_string()) {

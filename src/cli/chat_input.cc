@@ -59,9 +59,8 @@ Result<ChatInputText> ReadChatInput(LineSource& lines) {
   while (input.is_block ? !last.ends_with(kQuotes) : last.ends_with('\\')) {
     if (!input.is_block) input.text.pop_back();
     MOIETY_ASSIGN_OR_RETURN(line, lines.ReadLine(/*continued=*/true));
-    if (line.kind == InputKind::kEnd) return input;
-    if (line.kind == InputKind::kInterrupted) {
-      input.kind = InputKind::kInterrupted;
+    if (line.kind != InputKind::kText) {
+      input.kind = line.kind == InputKind::kEnd ? InputKind::kUnfinished : line.kind;
       return input;
     }
     // The line break after the opening quotes is not part of the text.

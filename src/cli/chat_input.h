@@ -9,7 +9,8 @@
 
 namespace moiety::cli {
 
-enum class InputKind { kText, kInterrupted, kEnd };
+// kUnfinished is of messages only: the input ended within it.
+enum class InputKind { kText, kInterrupted, kUnfinished, kEnd };
 
 // Where lines come from: a terminal or a pipe.
 class LineSource {
@@ -41,8 +42,8 @@ struct ChatInputText {
   std::string typed() const;  // what gives this input when it is typed at once
 };
 
-// The next message. Input that ends within a message ends the message. Of an interrupted one, the
-// text is what there was.
+// The next message. Of an interrupted or unfinished one, the text is what there was: it is not to
+// be sent.
 Result<ChatInputText> ReadChatInput(LineSource& lines);
 
 }  // namespace moiety::cli

@@ -4,6 +4,7 @@
 #include <langinfo.h>
 #include <poll.h>
 #include <signal.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,6 +31,48 @@ constexpr const char* kMarkPastes = "\x1b[?2004h";
 constexpr const char* kPlainPastes = "\x1b[?2004l";
 
 volatile std::sig_atomic_t window_changed = 0;
+
+// Signals that end the program. It must not leave a terminal behind that shows no keys.
+constexpr std::array kEndings = {SIGTERM, SIGHUP, SIGQUIT};
+
+// What is to be undone when one comes while a line is edited; set before the handlers are.
+termios modes_before{};
+bool has_modes_before = false;
+int paste_fd = -1;  // where pastes are marked; -1: they are not
+// What the signals did before. Some shells leave SIGQUIT ignored, nohup SIGHUP.
+std::array<struct sigaction, kEndings.size()> endings_before{};
+
+// Only what is safe in the middle of anything. SIGTTOU is blocked meanwhile: a program in the
+// background would be stopped by it.
+void EndWithPlainTerminal(int signal) {
+  if (has_modes_before) tcsetattr(STDIN_FILENO, TCSANOW, &modes_before);
+  if (paste_fd >= 0) {
+    [[maybe_unused]] const ssize_t written =
+        write(paste_fd, kPlainPastes, std::char_traits<char>::length(kPlainPastes));
+  }
+  raise(signal);  // the default action (SA_RESETHAND), when this returns
+}
+
+void WatchForEnd(int marked_fd) {
+  has_modes_before = tcgetattr(STDIN_FILENO, &modes_before) == 0;
+  paste_fd = marked_fd;
+  struct sigaction action {};
+  action.sa_handler = EndWithPlainTerminal;
+  action.sa_flags = SA_RESETHAND | SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  sigaddset(&action.sa_mask, SIGTTOU);
+  for (const int signal : kEndings) sigaddset(&action.sa_mask, signal);
+  for (size_t i = 0; i < kEndings.size(); ++i) {
+    sigaction(kEndings[i], nullptr, &endings_before[i]);
+    if (endings_before[i].sa_handler != SIG_IGN) sigaction(kEndings[i], &action, nullptr);
+  }
+}
+
+void StopWatchingForEnd() {
+  for (size_t i = 0; i < kEndings.size(); ++i) {
+    sigaction(kEndings[i], &endings_before[i], nullptr);
+  }
+}
 
 std::wstring ToWide(std::string_view text) {
   std::wstring wide;
@@ -67,6 +110,19 @@ struct LineEditor::State {
   bool marks_pastes = false;
   bool continued = false;
   bool interrupted = false;
+
+  // From here to Leave(), the terminal is set up to edit lines: each key comes at once, and pastes
+  // are marked.
+  void Enter() const {
+    WatchForEnd(marks_pastes ? fileno(out) : -1);
+    el_wset(editor, EL_PREP_TERM, 1);
+    Tell(kMarkPastes);
+  }
+  void Leave() const {
+    Tell(kPlainPastes);
+    el_wset(editor, EL_PREP_TERM, 0);
+    StopWatchingForEnd();
+  }
 
   // Writes what the terminal, not the user, is to see.
   void Tell(const char* sequence) const {
@@ -119,9 +175,10 @@ struct LineEditor::State {
 
   // The keyboard's signals are off while a line is edited.
   static unsigned char Suspend(EditLine* editor, wint_t) {
-    el_wset(editor, EL_PREP_TERM, 0);
+    const State& state = Of(editor);
+    state.Leave();
     raise(SIGTSTP);
-    el_wset(editor, EL_PREP_TERM, 1);
+    state.Enter();
     return CC_REDISPLAY;
   }
 
@@ -129,8 +186,11 @@ struct LineEditor::State {
   static unsigned char Paste(EditLine* editor, wint_t) {
     std::wstring text;
     wchar_t c = 0;
+    wchar_t before = 0;
     while (!text.ends_with(kPasteEnd) && el_wgetc(editor, &c) == 1) {
-      text += c == L'\r' ? L'\n' : c;
+      // \r\n is one line break.
+      if (c != L'\n' || before != L'\r') text += c == L'\r' ? L'\n' : c;
+      before = c;
     }
     if (text.ends_with(kPasteEnd)) text.erase(text.size() - kPasteEnd.size());
     std::erase_if(text,
@@ -207,7 +267,9 @@ Result<std::unique_ptr<LineEditor>> LineEditor::Create(std::FILE* out) {
   add(L"^I", L"moiety-complete", &State::Complete);
   add(L"\\e[200~", L"moiety-paste", &State::Paste);
   // Ctrl-C and Ctrl-Z are keys while a line is edited, and signals while the model answers.
-  el_wset(el, EL_SETTY, L"-d", L"-isig", nullptr);
+  // Line breaks come as they are: libedit has the terminal swap \r and \n, after which a paste with
+  // \r\n could not be told from one with an empty line.
+  el_wset(el, EL_SETTY, L"-d", L"-isig", L"-icrnl", L"-inlcr", nullptr);
 
   struct sigaction action {};
   action.sa_handler = [](int) { window_changed = 1; };
@@ -230,11 +292,10 @@ Result<LineSource::Line> LineEditor::ReadLine(bool continued) {
   state_->continued = continued;
   state_->interrupted = false;
   // Before the prompt is seen: libedit itself does it after that, when it reads the first key.
-  el_wset(state_->editor, EL_PREP_TERM, 1);
-  state_->Tell(kMarkPastes);
+  state_->Enter();
   int count = 0;
   const wchar_t* const typed = el_wgets(state_->editor, &count);
-  state_->Tell(kPlainPastes);
+  state_->Leave();
   if (typed == nullptr || count <= 0) {
     std::fputs("\n", state_->out);
     std::fflush(state_->out);

@@ -27,7 +27,8 @@ class LineEditor : public LineSource {
   // Adds an entry that the arrow keys recall. Entries may have line breaks.
   void Remember(const std::string& text);
 
-  // Ctrl-C gives kInterrupted with what had been typed, Ctrl-D on an empty line kEnd.
+  // Ctrl-C gives kInterrupted with what had been typed, Ctrl-D on an empty line kEnd. A signal that
+  // ends the program meanwhile leaves the terminal as it was before; only one editor may read.
   Result<Line> ReadLine(bool continued) override;
 
  private:

@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,25 +27,20 @@ struct Flags {
   bool add_prompt = false, no_prompt = false, json = false, tokens = false;
 };
 
-constexpr const char* kTokenNames[] = {"bos_token", "eos_token", "unk_token", "sep_token",
-                                       "pad_token", "cls_token", "mask_token"};
 // What test cases carry beside the conversation.
 constexpr const char* kIgnored[] = {"id",        "template", "template_inline", "expected", "error",
                                     "tokenizer", "ids"};
 
-template <size_t kCount>
-bool IsOneOf(const std::string& name, const char* const (&names)[kCount]) {
-  return std::any_of(std::begin(names), std::end(names),
-                     [&](const char* other) { return name == other; });
+bool IsOneOf(const std::string& name, std::span<const char* const> names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
-
-std::string Show(const ordered_json& value) { return ShowJson(nlohmann::json(value)); }
 
 Result<ordered_json> ReadJson(const std::string& file) {
   const bool from_stdin = file == "-";
   MOIETY_ASSIGN_OR_RETURN(const std::string text,
                           from_stdin ? ReadStandardInput() : ReadText(file));
-  return ParseOrderedJson(text, from_stdin ? "standard input" : file);
+  // An integer that turned into a float would be another text to the model.
+  return ParseOrderedJson(text, from_stdin ? "standard input" : file, BigIntegers::kRefuse);
 }
 
 // "2024-07-26T13:37:09".
@@ -74,7 +70,7 @@ class ConversationReader {
     if (!document.is_object() || !document.contains("messages")) {
       return InvalidData(
           Format("{}: expected a list of messages, or an object with \"messages\", found {}",
-                 where_, Show(document)));
+                 where_, ShowJson(document)));
     }
     for (auto& [name, value] : document.get_ref<ordered_json::object_t&>()) {
       MOIETY_RETURN_IF_ERROR(ReadField(name, value));
@@ -85,7 +81,7 @@ class ConversationReader {
  private:
   Status Expected(const std::string& name, const char* what, const ordered_json& found) {
     return InvalidData(
-        Format("{}: \"{}\": expected {}, found {}", where_, name, what, Show(found)));
+        Format("{}: \"{}\": expected {}, found {}", where_, name, what, ShowJson(found)));
   }
 
   Status ReadField(const std::string& name, ordered_json& value) {
@@ -110,7 +106,7 @@ class ConversationReader {
     } else if (name == "special_tokens") {
       if (!value.is_object()) return Expected(name, "an object", value);
       out_.special_tokens.update(value);
-    } else if (IsOneOf(name, kTokenNames)) {
+    } else if (IsOneOf(name, SpecialTokenNames())) {
       if (value.is_null()) return OkStatus();
       if (!value.is_string()) return Expected(name, "a text", value);
       out_.special_tokens[name] = std::move(value);
@@ -148,7 +144,7 @@ Status Template(Flags& flags) {
     MOIETY_ASSIGN_OR_RETURN(input.tools, ReadJson(flags.tools));
     if (!input.tools.is_array()) {
       return InvalidData(
-          Format("{}: expected a list of tools, found {}", flags.tools, Show(input.tools)));
+          Format("{}: expected a list of tools, found {}", flags.tools, ShowJson(input.tools)));
     }
   }
   if (flags.add_prompt) input.add_generation_prompt = true;

@@ -34,11 +34,24 @@ std::string Cut(std::string_view text, size_t max_bytes) {
 template <class Json>
 class Builder : public nlohmann::json_sax<Json> {
  public:
+  explicit Builder(BigIntegers big) : big_(big) {}
+
   bool null() override { return Add(nullptr); }
   bool boolean(bool value) override { return Add(value); }
   bool number_integer(int64_t value) override { return Add(value); }
-  bool number_unsigned(uint64_t value) override { return Add(value); }
-  bool number_float(double value, const std::string&) override { return Add(value); }
+  bool number_unsigned(uint64_t value) override {
+    if (value > uint64_t{INT64_MAX} && big_ == BigIntegers::kRefuse) {
+      return RefuseInteger(std::to_string(value));
+    }
+    return Add(value);
+  }
+  bool number_float(double value, const std::string& text) override {
+    // Integers that fit no 64 bits come as floats too.
+    if (big_ == BigIntegers::kRefuse && text.find_first_of(".eE") == std::string::npos) {
+      return RefuseInteger(text);
+    }
+    return Add(value);
+  }
   bool string(std::string& value) override { return Add(std::move(value)); }
   bool binary(typename Json::binary_t&) override { return false; }  // not in JSON text
 
@@ -69,8 +82,9 @@ class Builder : public nlohmann::json_sax<Json> {
     if (!fresh) return Refuse(Format("key {} appears twice", ShowJson(name)));
     auto& entries = object.template get_ref<typename Json::object_t&>();
     if constexpr (kIsOrdered) {
-      using Entries = std::vector<std::pair<const std::string, Json>>;  // what an ordered_map is
-      slot_ = &entries.Entries::emplace_back(name, nullptr).second;
+      // An ordered_map is a vector, whose own emplace_back does not look for the key again.
+      auto& list = static_cast<std::vector<std::pair<const std::string, Json>>&>(entries);
+      slot_ = &list.emplace_back(name, nullptr).second;
     } else {
       slot_ = &entries[name];
     }
@@ -92,7 +106,10 @@ class Builder : public nlohmann::json_sax<Json> {
   }
 
   Json& root() { return root_; }
-  const std::string& error() const { return error_; }
+  Status Error(const std::string& where) const {
+    const std::string message = Format("{}: {}", where, error_);
+    return is_unsupported_ ? Unsupported(message) : InvalidData(message);
+  }
 
  private:
   Json* Place(Json value) {
@@ -125,6 +142,11 @@ class Builder : public nlohmann::json_sax<Json> {
     error_ = std::move(error);
     return false;
   }
+  bool RefuseInteger(std::string_view digits) {
+    is_unsupported_ = true;
+    return Refuse(Format("the integer {} leaves 64 bits, which moiety does not do",
+                         Cut(digits, kMaxShownBytes)));
+  }
 
   static constexpr bool kIsOrdered = std::is_same_v<Json, nlohmann::ordered_json>;
   static constexpr size_t kFewKeys = 16;
@@ -133,14 +155,16 @@ class Builder : public nlohmann::json_sax<Json> {
   std::vector<Json*> open_;  // stays valid: a parent does not grow while a child is open
   Json* slot_ = nullptr;     // where the value of the last key goes
   std::unordered_map<size_t, std::unordered_set<std::string>> keys_;  // of open_[i - 1]
+  const BigIntegers big_;
   std::string error_;
+  bool is_unsupported_ = false;
 };
 
 template <class Json>
-Result<Json> ParseAs(std::string_view text, const std::string& where) {
-  Builder<Json> builder;
+Result<Json> ParseAs(std::string_view text, const std::string& where, BigIntegers big) {
+  Builder<Json> builder(big);
   if (!Json::sax_parse(text.begin(), text.end(), &builder)) {
-    return InvalidData(Format("{}: {}", where, builder.error()));
+    return builder.Error(where);
   }
   return std::move(builder.root());
 }
@@ -148,11 +172,12 @@ Result<Json> ParseAs(std::string_view text, const std::string& where) {
 }  // namespace
 
 Result<json> ParseJson(std::string_view text, const std::string& where) {
-  return ParseAs<json>(text, where);
+  return ParseAs<json>(text, where, BigIntegers::kKeep);
 }
 
-Result<nlohmann::ordered_json> ParseOrderedJson(std::string_view text, const std::string& where) {
-  return ParseAs<nlohmann::ordered_json>(text, where);
+Result<nlohmann::ordered_json> ParseOrderedJson(std::string_view text, const std::string& where,
+                                                BigIntegers big) {
+  return ParseAs<nlohmann::ordered_json>(text, where, big);
 }
 
 std::string ShowJson(const json& value) {

@@ -15,10 +15,16 @@ namespace moiety {
 // object that names a key twice (readers disagree on which one counts).
 Result<nlohmann::json> ParseJson(std::string_view text, const std::string& where);
 
-// The same, with the keys of objects in the order in which they stand in the text.
-Result<nlohmann::ordered_json> ParseOrderedJson(std::string_view text, const std::string& where);
+// Integers that int64_t does not hold: kept as JSON libraries keep them (unsigned, or the nearest
+// double, as in configs that say 1e30 with all its digits), or refused as kUnsupported.
+enum class BigIntegers { kKeep, kRefuse };
 
-// A value for a message: as JSON on one line, cut to about 60 bytes, always valid UTF-8.
+// The same as ParseJson, with the keys of objects in the order in which they stand in the text.
+Result<nlohmann::ordered_json> ParseOrderedJson(std::string_view text, const std::string& where,
+                                                BigIntegers big = BigIntegers::kKeep);
+
+// A value (an ordered_json too) for a message: as JSON on one line, cut to about 60 bytes, always
+// valid UTF-8.
 std::string ShowJson(const nlohmann::json& value);
 
 }  // namespace moiety

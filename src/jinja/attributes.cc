@@ -4,6 +4,7 @@
 
 #include "base/format.h"
 #include "base/utf8.h"
+#include "jinja/interpreter.h"
 #include "jinja/loop.h"
 #include "jinja/methods.h"
 #include "jinja/native.h"
@@ -12,8 +13,8 @@
 namespace moiety::jinja {
 namespace {
 
-constexpr std::string_view kMacroUnsupported[] = {"name",          "arguments", "catch_kwargs",
-                                                  "catch_varargs", "caller",    "explicit_caller"};
+constexpr std::string_view kMacroUnsupported[] = {"catch_kwargs", "catch_varargs", "caller",
+                                                  "explicit_caller"};
 constexpr std::string_view kViewUnsupported[] = {"mapping", "isdisjoint"};
 
 // What an object has by itself, apart from its items; an undefined value without an object where
@@ -46,6 +47,22 @@ Found OfRange(const ListObject& range, const std::string& name) {
   if (name == "stop") return {Value::Int(range.stop), true};
   if (name == "step") return {Value::Int(range.step), true};
   return {};
+}
+
+Found OfMacro(Runtime& run, const Value& value, const std::string& name) {
+  const MacroDefinition& macro = *static_cast<const MacroObject&>(*value.object()).definition;
+  if (name == "name") {  // that of a call block is none
+    return {macro.name.empty() ? Value::None() : run.String(macro.name), true};
+  }
+  if (name == "arguments") {
+    std::vector<Value> names;
+    names.reserve(macro.parameter_names.size());
+    for (const std::string& parameter : macro.parameter_names) {
+      names.push_back(run.String(parameter));
+    }
+    return {run.failed() ? Value() : run.Tuple(std::move(names)), true};
+  }
+  return InTable(run, {{}, {}, kMacroUnsupported}, value, name);
 }
 
 Found Own(Runtime& run, const Value& value, const std::string& name) {
@@ -82,7 +99,7 @@ Found Own(Runtime& run, const Value& value, const std::string& name) {
       return found ? Found{*std::move(found), true} : Found{};
     }
     case Kind::kMacro:
-      return InTable(run, {{}, {}, kMacroUnsupported}, value, name);
+      return OfMacro(run, value, name);
     case Kind::kView:
       return InTable(run, {{}, {}, kViewUnsupported}, value, name);
     default:

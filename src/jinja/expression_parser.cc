@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_set>
 
 #include "base/format.h"
 #include "jinja/filters.h"
@@ -536,6 +537,7 @@ void ExpressionParser::ParseArguments(Expr& call) {
   };
   ExpectOperator("(");
   bool is_first = true;
+  std::unordered_set<std::string> names;  // of the keyword arguments
   while (!failed() && !IsOperator(")")) {
     if (!is_first) {
       ExpectOperator(",");
@@ -552,10 +554,7 @@ void ExpressionParser::ParseArguments(Expr& call) {
       ensure(call.named_rest == nullptr);
       std::string name = Next().text;
       Next();
-      const auto same = [&](const auto& other) { return other.first == name; };
-      if (std::any_of(call.named.begin(), call.named.end(), same)) {
-        Fail(line, Format("keyword argument repeated: {}", name));
-      }
+      if (!names.insert(name).second) Fail(line, Format("keyword argument repeated: {}", name));
       call.named.emplace_back(std::move(name), ParseExpression());
     } else {
       ensure(call.rest == nullptr && call.named_rest == nullptr && call.named.empty());
@@ -586,9 +585,9 @@ void ExpressionParser::Resolve(Expr& expr, const std::string& name) {
 }
 
 ExprPtr ExpressionParser::FailUnknown(const Unknown& unknown) {
-  return FailUnsupported(
-      unknown.line,
-      Format("No {} named {}.", unknown.is_filter ? "filter" : "test", ReprText(unknown.name)));
+  return FailUnsupported(unknown.line, unknown.is_filter
+                                           ? NoFilterMessage(unknown.name)
+                                           : Format("No test named {}.", ReprText(unknown.name)));
 }
 
 ExprPtr ExpressionParser::ParseFilters(ExprPtr expr, bool starts_without_pipe) {

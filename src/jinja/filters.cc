@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "base/format.h"
+#include "jinja/python_text.h"
+
 namespace moiety::jinja {
 namespace {
 
@@ -17,6 +20,11 @@ const Native* FindFilter(std::string_view name) {
 
 bool IsRefusedFilter(std::string_view name) {
   return std::find(std::begin(kRefused), std::end(kRefused), name) != std::end(kRefused);
+}
+
+std::string NoFilterMessage(std::string_view name) {
+  return IsRefusedFilter(name) ? Format("the filter {} is not supported", ReprText(name))
+                               : Format("No filter named {}.", ReprText(name));
 }
 
 }  // namespace moiety::jinja

@@ -17,6 +17,8 @@ std::span<const Native> ListFilters();
 const Native* FindFilter(std::string_view name);
 // Filters of jinja2 that moiety does not have.
 bool IsRefusedFilter(std::string_view name);
+// What is wrong with a name for which FindFilter gives null.
+std::string NoFilterMessage(std::string_view name);
 
 }  // namespace moiety::jinja
 

@@ -11,12 +11,6 @@
 namespace moiety::jinja {
 namespace {
 
-// A macro and the variables around it.
-struct MacroObject : Object {
-  const MacroDefinition* definition = nullptr;
-  std::shared_ptr<Scope> scope;
-};
-
 // Counts a level of nesting while it lives.
 class Level {
  public:
@@ -415,16 +409,18 @@ Value Interpreter::EvalDict(const Expr& expr) {
 }
 
 Value Interpreter::EvalConcatenation(const Expr& expr) {
-  std::string text;
-  for (const ExprPtr& item : expr.items) {
-    const Value value = Eval(*item);
+  std::vector<Value> values = EvalAll(expr.items);
+  size_t bytes = 0;
+  for (Value& value : values) {
     if (run_.failed()) return {};
-    const size_t before = text.size();
-    text += Str(run_, value);
-    // Only what is added is work; the sum is counted when it becomes a value.
-    if (run_.failed() || !run_.Step((text.size() - before) / 64)) return {};
-    if (text.size() > (size_t{64} << 20) && !run_.Affords(text.size())) return {};
+    if (!value.is_string()) value = run_.String(Str(run_, value));
+    if (!run_.failed()) bytes += value.string().size();
   }
+  // The work is counted when the text becomes a value.
+  if (run_.failed() || !run_.HasRoom(bytes)) return {};
+  std::string text;
+  text.reserve(bytes);
+  for (const Value& value : values) text += value.string();
   return run_.String(std::move(text));
 }
 
@@ -448,8 +444,9 @@ Value Interpreter::EvalNative(const Expr& expr) {
   if (run_.failed()) return {};
   run_.set_line(expr.line);
   if (expr.native == nullptr) {
-    return run_.FailUnsupported(
-        Format("No {} named {}.", is_test ? "test" : "filter", Repr(run_, expr.value)));
+    const std::string& name = expr.value.string();
+    return run_.FailUnsupported(is_test ? Format("No test named {}.", ReprText(name))
+                                        : NoFilterMessage(name));
   }
   const Value result = Invoke(run_, *expr.native, self, std::move(arguments));
   return is_test ? Value::Bool(IsTrue(result)) : result;

@@ -19,6 +19,12 @@ struct Scope {
   std::vector<std::pair<Symbol, Value>> variables;
 };
 
+// A macro and the variables around it.
+struct MacroObject : Object {
+  const MacroDefinition* definition = nullptr;
+  std::shared_ptr<Scope> scope;
+};
+
 class Interpreter {
  public:
   // `context`: by Symbol, what the caller and the engine define; null for the rest.

@@ -129,9 +129,12 @@ Value Map(Call& call) {
     arguments.positional.erase(arguments.positional.begin());
     filter = name.is_string() ? FindFilter(name.string()) : nullptr;
     if (filter == nullptr) {
-      const std::string message = Format("No filter named {}.", Repr(call.run, name));
-      return name.is_string() && IsRefusedFilter(name.string()) ? call.run.FailUnsupported(message)
-                                                                : call.run.Fail(message);
+      if (!name.is_string()) {
+        return call.run.Fail(Format("No filter named {}.", Repr(call.run, name)));
+      }
+      const std::string message = NoFilterMessage(name.string());
+      return IsRefusedFilter(name.string()) ? call.run.FailUnsupported(message)
+                                            : call.run.Fail(message);
     }
   }
   for (const Value& item : Iterate(call.run, call.self)) {

@@ -8,6 +8,7 @@
 #include "jinja/percent_format.h"
 #include "jinja/text.h"
 #include "jinja/text_edit.h"
+#include "jinja/text_search.h"
 
 namespace moiety::jinja {
 namespace {
@@ -207,8 +208,7 @@ bool Contains(Runtime& run, const Value& container, const Value& value) {
         run.Fail(Format("'in <string>' requires string as left operand, not {}", TypeName(value)));
         return false;
       }
-      run.Step(container.string().size() / 64);
-      return container.string().find(value.string()) != std::string::npos;
+      return TextFinder(run, container.string(), value.string()).Next() != std::string::npos;
     case Kind::kDict:
       if (!IsHashable(value)) {
         run.Fail(Format("unhashable type: '{}'", TypeName(value)));
@@ -306,7 +306,9 @@ std::vector<Value> Iterate(Runtime& run, const Value& value) {
       return items;
     case Kind::kString: {
       const std::string_view text = value.string();
-      if (!run.Affords(text.size() * 2 * sizeof(Value))) return items;
+      const auto length = static_cast<size_t>(value.string_object().length);
+      if (!run.Affords(length * (sizeof(Value) + kObjectBytes))) return items;
+      items.reserve(length);
       for (size_t at = 0; at < text.size();) {
         size_t end = at + 1;
         while (end < text.size() && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) ++end;
@@ -393,12 +395,17 @@ Value Slice(Runtime& run, const Value& value, const Value& start, const Value& s
     if (!run.Affords(value.string().size())) return {};
     return run.String(Substring(value.string_object(), from, to));
   }
+  const auto distance = static_cast<uint64_t>(std::max<int64_t>(by > 0 ? to - from : from - to, 0));
+  const uint64_t stride = by > 0 ? static_cast<uint64_t>(by) : -static_cast<uint64_t>(by);
+  const size_t count = distance == 0 ? 0 : (distance - 1) / stride + 1;
+  const size_t code_point_bytes = value.is_string() ? value.string().size() * 4 : 0;
+  if (!run.Affords(count * (sizeof(int64_t) + sizeof(Value)) + code_point_bytes)) return {};
   std::vector<int64_t> indices;
+  indices.reserve(count);
   for (int64_t at = from; by > 0 ? at < to : at > to;) {
     indices.push_back(at);
     if (__builtin_add_overflow(at, by, &at)) break;
   }
-  if (!run.Affords(indices.size() * sizeof(Value))) return {};
   if (value.is_string()) {
     const std::vector<uint32_t> points = CodePoints(value.string());
     std::vector<uint32_t> chosen;

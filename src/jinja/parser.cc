@@ -1,6 +1,7 @@
 #include "jinja/parser.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "base/format.h"
 #include "jinja/expression_parser.h"
@@ -233,12 +234,12 @@ class Parser {
   // (a, b=1); the macro's parameters.
   void ParseSignature(MacroDefinition& macro) {
     in_.ExpectOperator("(");
+    std::unordered_set<Symbol> seen;
     while (!in_.failed() && !in_.IsOperator(")")) {
       if (!macro.parameters.empty()) in_.ExpectOperator(",");
       const Token name = in_.Current();
       const Symbol symbol = in_.ParseNameTarget();
-      if (std::find(macro.parameters.begin(), macro.parameters.end(), symbol) !=
-          macro.parameters.end()) {
+      if (!seen.insert(symbol).second) {
         in_.Fail(name.line, Format("duplicate argument '{}'", name.text));
       }
       macro.parameters.push_back(symbol);

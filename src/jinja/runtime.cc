@@ -8,7 +8,6 @@
 namespace moiety::jinja {
 namespace {
 
-constexpr size_t kObjectBytes = 64;   // of an object, apart from its contents
 constexpr size_t kBytesPerStep = 64;  // copied in about the time of a step
 constexpr size_t kMaxWeight = size_t{1} << 30;
 constexpr int kMaxValueDepth = 150;
@@ -39,7 +38,7 @@ bool Runtime::StepsExceeded() {
   return false;
 }
 
-bool Runtime::Affords(size_t bytes) {
+bool Runtime::HasRoom(size_t bytes) {
   if (bytes > limits_.live_bytes || live_bytes_ > limits_.live_bytes - bytes) {
     if (!failed()) {
       status_ = ResourceExhausted(Format("{}:{}: the template needs more than {} of memory", where_,
@@ -47,8 +46,10 @@ bool Runtime::Affords(size_t bytes) {
     }
     return false;
   }
-  return Step(bytes / kBytesPerStep);
+  return !failed();
 }
+
+bool Runtime::Affords(size_t bytes) { return HasRoom(bytes) && Step(bytes / kBytesPerStep); }
 
 bool Runtime::AddText(size_t bytes) {
   if (!Affords(bytes)) return false;

@@ -17,6 +17,8 @@
 
 namespace moiety::jinja {
 
+constexpr size_t kObjectBytes = 112;  // of an object, apart from its contents: a string's, say
+
 struct Limits {
   int64_t steps = 20'000'000;           // about a second
   size_t live_bytes = size_t{1} << 29;  // of all values alive and all text written
@@ -47,7 +49,9 @@ class Runtime {
     steps_ += static_cast<int64_t>(count);
     return steps_ <= limits_.steps ? !failed() : StepsExceeded();
   }
-  // Whether a value of about so many bytes may be made. Counts the work of making it.
+  // Whether there is memory for so many bytes more; it is an error if there is not.
+  bool HasRoom(size_t bytes);
+  // The same for a value of about so many bytes. Counts the work of making it.
   bool Affords(size_t bytes);
   // Text that is written but is no value yet.
   bool AddText(size_t bytes);

@@ -8,11 +8,20 @@
 #include "jinja/python_text.h"
 #include "jinja/text.h"
 #include "jinja/text_edit.h"
+#include "jinja/text_search.h"
 
 namespace moiety::jinja {
 namespace {
 
+using From = TextFinder::From;
+
 const std::string& Self(const Call& call) { return call.self.string(); }
+
+// The text's code points, if there is memory for them.
+std::vector<uint32_t> Points(const Call& call) {
+  const bool affords = call.run.Affords(Self(call).size() * sizeof(uint32_t));
+  return affords ? CodePoints(Self(call)) : std::vector<uint32_t>();
+}
 
 template <std::string (*Map)(std::string_view)>
 Value Mapped(Call& call) {
@@ -23,33 +32,38 @@ Value Mapped(Call& call) {
 // True if the text is not empty and all of its characters are of the class.
 template <bool (*Is)(uint32_t)>
 Value AllAre(Call& call) {
-  call.run.Step(Self(call).size() / 16);
-  const std::vector<uint32_t> points = CodePoints(Self(call));
+  const std::vector<uint32_t> points = Points(call);
   return Value::Bool(!points.empty() && std::all_of(points.begin(), points.end(), Is));
 }
 
 bool IsAlphanumeric(uint32_t c) { return IsAlpha(c) || IsDigit(c) || IsNumeric(c); }
 
 Value IsPrintableText(Call& call) {
-  const std::vector<uint32_t> points = CodePoints(Self(call));
+  const std::vector<uint32_t> points = Points(call);
   return Value::Bool(std::all_of(points.begin(), points.end(), IsPrintable));
 }
 
 Value IsAsciiText(Call& call) { return Value::Bool(call.self.string_object().is_ascii()); }
 
 Value IsIdentifier(Call& call) {
-  const std::vector<uint32_t> points = CodePoints(Self(call));
+  const std::vector<uint32_t> points = Points(call);
   return Value::Bool(!points.empty() && IsNameStart(points[0]) &&
                      std::all_of(points.begin(), points.end(), IsNamePart));
 }
 
-Value IsLowerText(Call& call) { return Value::Bool(IsAllLower(Self(call))); }
-Value IsUpperText(Call& call) { return Value::Bool(IsAllUpper(Self(call))); }
+Value IsLowerText(Call& call) {
+  const bool affords = call.run.Affords(Self(call).size() * sizeof(uint32_t));
+  return Value::Bool(affords && IsAllLower(Self(call)));
+}
+Value IsUpperText(Call& call) {
+  const bool affords = call.run.Affords(Self(call).size() * sizeof(uint32_t));
+  return Value::Bool(affords && IsAllUpper(Self(call)));
+}
 
 Value IsTitleText(Call& call) {
   bool in_word = false;
   bool any = false;
-  for (const uint32_t c : CodePoints(Self(call))) {
+  for (const uint32_t c : Points(call)) {
     const bool starts = IsUpper(c) || IsTitle(c);
     if (starts ? in_word : IsLower(c) && !in_word) return Value::Bool(false);
     in_word = starts || IsLower(c);
@@ -72,7 +86,10 @@ Value LStrip(Call& call) { return StripSides(call, true, false); }
 Value RStrip(Call& call) { return StripSides(call, false, true); }
 
 Value ListOf(Runtime& run, const std::vector<std::string_view>& parts) {
+  const size_t bytes_each = sizeof(std::string_view) + sizeof(Value) + kObjectBytes;
+  if (!run.HasRoom(parts.size() * bytes_each)) return {};
   std::vector<Value> items;
+  items.reserve(parts.size());
   for (const std::string_view part : parts) {
     items.push_back(run.String(std::string(part)));
     if (run.failed()) return {};
@@ -80,20 +97,20 @@ Value ListOf(Runtime& run, const std::vector<std::string_view>& parts) {
   return run.List(std::move(items));
 }
 
-Value SplitAt(Call& call, bool from_right) {
+Value SplitAt(Call& call, From from) {
   std::optional<std::string> separator;
   if (!call.IsNone(0)) separator = call.Text(0, " ");
   const int64_t max = call.Int(1, -1);
   if (call.run.failed()) return {};
   if (separator && separator->empty()) return call.run.Fail("empty separator");
   call.run.Step(Self(call).size() / 16);
-  return ListOf(call.run, separator ? SplitBySeparator(Self(call), *separator, max, from_right)
-                                    : SplitBySpace(Self(call), max, from_right));
+  return ListOf(call.run, separator ? SplitBySeparator(call.run, Self(call), *separator, max, from)
+                                    : SplitBySpace(call.run, Self(call), max, from));
 }
-Value Split(Call& call) { return SplitAt(call, false); }
-Value RSplit(Call& call) { return SplitAt(call, true); }
+Value Split(Call& call) { return SplitAt(call, From::kLeft); }
+Value RSplit(Call& call) { return SplitAt(call, From::kRight); }
 Value SplitLinesMethod(Call& call) {
-  return ListOf(call.run, SplitLines(Self(call), call.Flag(0, false)));
+  return ListOf(call.run, SplitLines(call.run, Self(call), call.Flag(0, false)));
 }
 
 Value Join(Call& call) {
@@ -105,7 +122,7 @@ Value Join(Call& call) {
           Format("sequence item {}: expected str instance, {} found", i, TypeName(items[i])));
     }
     const size_t more = Self(call).size() + items[i].string().size();
-    if (!call.run.Affords(out.size() + more) || !call.run.Step(more / 64)) return {};
+    if (!call.run.HasRoom(out.size() + more) || !call.run.Step(more / 64)) return {};
     if (i > 0) out += Self(call);
     out += items[i].string();
   }
@@ -158,7 +175,7 @@ Window WindowOf(Call& call) {
   return {ByteOffset(self, start), ByteOffset(self, stop), true};
 }
 
-Value FindIn(Call& call, bool from_right, bool must_be_there) {
+Value FindIn(Call& call, From from, bool must_be_there) {
   const std::string part = call.Text(0, "");
   const Window window = WindowOf(call);
   if (!call.run.Step(Self(call).size() / 32)) return {};
@@ -166,29 +183,28 @@ Value FindIn(Call& call, bool from_right, bool must_be_there) {
   size_t found = std::string_view::npos;
   if (window.valid) {
     const std::string_view seen = text.substr(window.begin, window.end - window.begin);
-    found = from_right ? seen.rfind(part) : seen.find(part);
+    found = TextFinder(call.run, seen, part, from).Next();
   }
   if (found != std::string_view::npos) {
     return Value::Int(LengthOf(text.substr(0, window.begin + found)));
   }
   return must_be_there ? call.run.Fail("substring not found") : Value::Int(-1);
 }
-Value Find(Call& call) { return FindIn(call, false, false); }
-Value RFind(Call& call) { return FindIn(call, true, false); }
-Value Index(Call& call) { return FindIn(call, false, true); }
-Value RIndex(Call& call) { return FindIn(call, true, true); }
+Value Find(Call& call) { return FindIn(call, From::kLeft, false); }
+Value RFind(Call& call) { return FindIn(call, From::kRight, false); }
+Value Index(Call& call) { return FindIn(call, From::kLeft, true); }
+Value RIndex(Call& call) { return FindIn(call, From::kRight, true); }
 
 Value Count(Call& call) {
   const std::string part = call.Text(0, "");
   const Window window = WindowOf(call);
   if (!window.valid || !call.run.Step(Self(call).size() / 32)) return Value::Int(0);
-  const std::string_view text = std::string_view(Self(call)).substr(0, window.end);
-  if (part.empty()) return Value::Int(LengthOf(text.substr(window.begin)) + 1);
+  const std::string_view text =
+      std::string_view(Self(call)).substr(window.begin, window.end - window.begin);
+  if (part.empty()) return Value::Int(LengthOf(text) + 1);
   int64_t count = 0;
-  for (size_t at = text.find(part, window.begin); at != std::string_view::npos;
-       at = text.find(part, at + part.size())) {
-    ++count;
-  }
+  TextFinder finder(call.run, text, part);
+  while (finder.Next() != std::string_view::npos) ++count;
   return Value::Int(count);
 }
 
@@ -228,21 +244,22 @@ Value ZFill(Call& call) {
   return call.run.String(text[0] + padded.string());
 }
 
-Value PartitionAt(Call& call, bool from_right) {
+Value PartitionAt(Call& call, From from) {
   const std::string separator = call.Text(0, " ");
   if (separator.empty()) return call.run.Fail("empty separator");
   const std::string& text = Self(call);
   Runtime& run = call.run;
-  const size_t at = from_right ? text.rfind(separator) : text.find(separator);
+  const size_t at = TextFinder(run, text, separator, from).Next();
   if (at == std::string::npos) {
     const Value empty = run.String("");
-    return from_right ? run.Tuple({empty, empty, call.self}) : run.Tuple({call.self, empty, empty});
+    return from == From::kRight ? run.Tuple({empty, empty, call.self})
+                                : run.Tuple({call.self, empty, empty});
   }
   return run.Tuple({run.String(text.substr(0, at)), run.String(separator),
                     run.String(text.substr(at + separator.size()))});
 }
-Value Partition(Call& call) { return PartitionAt(call, false); }
-Value RPartition(Call& call) { return PartitionAt(call, true); }
+Value Partition(Call& call) { return PartitionAt(call, From::kLeft); }
+Value RPartition(Call& call) { return PartitionAt(call, From::kRight); }
 
 Value ExpandTabs(Call& call) {
   const int64_t size = std::clamp<int64_t>(call.Int(0, 8), 0, 1000);

@@ -26,7 +26,8 @@ Value FromJson(Runtime& run, const ordered_json& json) {
     case ordered_json::value_t::number_unsigned:
       if (json.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) {
         return run.FailUnsupported(
-            Format("the integer {} of the input leaves 64 bits", json.get<uint64_t>()));
+            Format("the integer {} of the input leaves 64 bits, which moiety does not do",
+                   json.get<uint64_t>()));
       }
       return Value::Int(json.get<int64_t>());
     case ordered_json::value_t::number_float:

@@ -314,24 +314,4 @@ std::string_view StripRight(std::string_view text, const std::string* chars) {
   return text;
 }
 
-std::vector<std::string_view> SplitLines(std::string_view text, bool keep_ends) {
-  std::vector<std::string_view> lines;
-  size_t start = 0;
-  for (size_t at = 0; at < text.size();) {
-    const Utf8Character character = DecodeUtf8(text.substr(at, 4));
-    const uint32_t c = character.code_point;
-    size_t end = at + static_cast<size_t>(character.length);
-    const bool breaks =
-        (c >= 10 && c <= 13) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
-    if (breaks) {
-      if (c == '\r' && end < text.size() && text[end] == '\n') ++end;
-      lines.push_back(text.substr(start, (keep_ends ? end : at) - start));
-      start = end;
-    }
-    at = end;
-  }
-  if (start < text.size()) lines.push_back(text.substr(start));
-  return lines;
-}
-
 }  // namespace moiety::jinja

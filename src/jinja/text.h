@@ -47,9 +47,6 @@ std::string FoldCase(std::string_view text);
 std::string_view StripLeft(std::string_view text, const std::string* chars = nullptr);
 std::string_view StripRight(std::string_view text, const std::string* chars = nullptr);
 
-// str.splitlines(): at \n, \r\n, \r, \v, \f, \x1c … \x1e, \x85, U+2028, U+2029.
-std::vector<std::string_view> SplitLines(std::string_view text, bool keep_ends = false);
-
 }  // namespace moiety::jinja
 
 #endif  // MOIETY_JINJA_TEXT_H_

@@ -89,6 +89,30 @@ Points CutPiece(Points& piece, size_t room, bool on_hyphens) {
   return front;
 }
 
+// Parts of a text, of which there may be as many as bytes: memory is asked for before it is taken.
+class Pieces {
+ public:
+  explicit Pieces(Runtime& run) : run_(run) {}
+  bool Add(std::string_view piece) {
+    if (pieces_.size() == pieces_.capacity()) {
+      const size_t grown = std::max<size_t>(2 * pieces_.capacity(), 16);
+      if (!run_.HasRoom((pieces_.capacity() + grown) * sizeof(piece))) return false;
+      pieces_.reserve(grown);
+    }
+    pieces_.push_back(piece);
+    return true;
+  }
+  // In the order of the text; `from`: where the first was.
+  std::vector<std::string_view> Take(TextFinder::From from) {
+    if (from == TextFinder::From::kRight) std::reverse(pieces_.begin(), pieces_.end());
+    return std::move(pieces_);
+  }
+
+ private:
+  Runtime& run_;
+  std::vector<std::string_view> pieces_;
+};
+
 }  // namespace
 
 bool IsAllLower(std::string_view text) {
@@ -113,55 +137,68 @@ Value ReplaceText(Runtime& run, const std::string& text, const std::string& old_
                   const std::string& new_text, int64_t count) {
   std::string out;
   int64_t left = count < 0 ? INT64_MAX : count;
-  size_t at = 0;
-  // An empty text is found before each character and at the end.
-  while (left > 0) {
-    const size_t found = text.find(old_text, at);
-    if (found == std::string::npos) break;
-    if (!run.Affords(out.size() + (found - at) + new_text.size())) return {};
-    out.append(text, at, found - at);
-    out += new_text;
-    at = found + old_text.size();
-    --left;
-    if (!old_text.empty()) continue;
-    if (at == text.size()) return run.String(std::move(out));
-    const size_t next =
-        at + static_cast<size_t>(DecodeUtf8(std::string_view(text).substr(at)).length);
-    out.append(text, at, next - at);
-    at = next;
+  size_t at = 0;  // up to there the text is in `out`
+  // Appends the text up to `end`, and further bytes. Only these are work, not what is there.
+  const auto add = [&](size_t end, const std::string& more) {
+    const size_t bytes = end - at + more.size();
+    if (!run.HasRoom(out.size() + bytes) || !run.Step(1 + bytes / 64)) return false;
+    out.append(text, at, end - at);
+    out += more;
+    at = end;
+    return true;
+  };
+  if (old_text.empty()) {  // is found before each character and at the end
+    for (size_t next = 0; left-- > 0;) {
+      if (!add(next, new_text)) return {};
+      if (next == text.size()) break;
+      next += static_cast<size_t>(DecodeUtf8(std::string_view(text).substr(next, 4)).length);
+    }
+  } else {
+    TextFinder finder(run, text, old_text);
+    while (left-- > 0) {
+      const size_t found = finder.Next();
+      if (found == std::string::npos) break;
+      if (!add(found, new_text)) return {};
+      at = found + old_text.size();
+    }
   }
-  if (!run.Affords(out.size() + text.size())) return {};
-  out.append(text, at);
+  if (!add(text.size(), "")) return {};
   return run.String(std::move(out));
 }
 
-std::vector<std::string_view> SplitBySeparator(std::string_view text, std::string_view separator,
-                                               int64_t max, bool from_right) {
-  std::vector<std::string_view> parts;
-  int64_t left = max < 0 ? INT64_MAX : max;
-  while (left-- > 0) {
-    const size_t at = from_right ? text.rfind(separator) : text.find(separator);
+std::vector<std::string_view> SplitBySeparator(Runtime& run, std::string_view text,
+                                               std::string_view separator, int64_t max,
+                                               TextFinder::From from) {
+  Pieces parts(run);
+  TextFinder finder(run, text, separator, from);
+  // The text from `begin` to `end` is not split yet.
+  size_t begin = 0;
+  size_t end = text.size();
+  for (int64_t left = max < 0 ? INT64_MAX : max; left > 0; --left) {
+    const size_t at = finder.Next();
     if (at == std::string_view::npos) break;
-    if (from_right) {
-      parts.push_back(text.substr(at + separator.size()));
-      text = text.substr(0, at);
+    const size_t after = at + separator.size();
+    if (from == TextFinder::From::kRight) {
+      if (!parts.Add(text.substr(after, end - after))) return {};
+      end = at;
     } else {
-      parts.push_back(text.substr(0, at));
-      text.remove_prefix(at + separator.size());
+      if (!parts.Add(text.substr(begin, at - begin))) return {};
+      begin = after;
     }
   }
-  parts.push_back(text);
-  if (from_right) std::reverse(parts.begin(), parts.end());
-  return parts;
+  if (!parts.Add(text.substr(begin, end - begin))) return {};
+  return parts.Take(from);
 }
 
-std::vector<std::string_view> SplitBySpace(std::string_view text, int64_t max, bool from_right) {
-  std::vector<std::string_view> parts;
+std::vector<std::string_view> SplitBySpace(Runtime& run, std::string_view text, int64_t max,
+                                           TextFinder::From from) {
+  const bool from_right = from == TextFinder::From::kRight;
+  Pieces parts(run);
   int64_t left = max < 0 ? INT64_MAX : max;
   text = from_right ? StripRight(text) : StripLeft(text);
   while (!text.empty()) {
     if (left-- == 0) {
-      parts.push_back(from_right ? StripRight(text) : text);
+      if (!parts.Add(from_right ? StripRight(text) : text)) return {};
       break;
     }
     size_t end = 0;
@@ -173,7 +210,7 @@ std::vector<std::string_view> SplitBySpace(std::string_view text, int64_t max, b
         if (IsSpace(DecodeUtf8(text.substr(start)).code_point)) break;
         end = start;
       }
-      parts.push_back(text.substr(end));
+      if (!parts.Add(text.substr(end))) return {};
       text = StripRight(text.substr(0, end));
     } else {
       while (end < text.size()) {
@@ -181,12 +218,31 @@ std::vector<std::string_view> SplitBySpace(std::string_view text, int64_t max, b
         if (IsSpace(character.code_point)) break;
         end += static_cast<size_t>(character.length);
       }
-      parts.push_back(text.substr(0, end));
+      if (!parts.Add(text.substr(0, end))) return {};
       text = StripLeft(text.substr(end));
     }
   }
-  if (from_right) std::reverse(parts.begin(), parts.end());
-  return parts;
+  return parts.Take(from);
+}
+
+std::vector<std::string_view> SplitLines(Runtime& run, std::string_view text, bool keep_ends) {
+  Pieces lines(run);
+  size_t start = 0;
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Character character = DecodeUtf8(text.substr(at, 4));
+    const uint32_t c = character.code_point;
+    size_t end = at + static_cast<size_t>(character.length);
+    const bool breaks =
+        (c >= 10 && c <= 13) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
+    if (breaks) {
+      if (c == '\r' && end < text.size() && text[end] == '\n') ++end;
+      if (!lines.Add(text.substr(start, (keep_ends ? end : at) - start))) return {};
+      start = end;
+    }
+    at = end;
+  }
+  if (start < text.size() && !lines.Add(text.substr(start))) return {};
+  return lines.Take(TextFinder::From::kLeft);
 }
 
 Value Pad(Runtime& run, const StringObject& text, int64_t width, const std::string& fill,
@@ -282,10 +338,10 @@ std::string WithoutParts(std::string_view text, std::string_view open, std::stri
 
 }  // namespace
 
-std::string StripTags(std::string_view text) {
+std::string StripTags(Runtime& run, std::string_view text) {
   const std::string plain = WithoutParts(WithoutParts(text, "<!--", "-->"), "<", ">");
   std::string out;
-  for (const std::string_view word : SplitBySpace(plain, -1, false)) {
+  for (const std::string_view word : SplitBySpace(run, plain, -1, TextFinder::From::kLeft)) {
     if (!out.empty()) out += ' ';
     out += word;
   }

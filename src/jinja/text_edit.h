@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "jinja/runtime.h"
+#include "jinja/text_search.h"
 #include "jinja/value.h"
 
 namespace moiety::jinja {
@@ -21,9 +22,14 @@ Value ReplaceText(Runtime& run, const std::string& text, const std::string& old_
                   const std::string& new_text, int64_t count);
 
 // str.split() and rsplit(); max < 0: no limit.
-std::vector<std::string_view> SplitBySeparator(std::string_view text, std::string_view separator,
-                                               int64_t max, bool from_right);
-std::vector<std::string_view> SplitBySpace(std::string_view text, int64_t max, bool from_right);
+std::vector<std::string_view> SplitBySeparator(Runtime& run, std::string_view text,
+                                               std::string_view separator, int64_t max,
+                                               TextFinder::From from);
+std::vector<std::string_view> SplitBySpace(Runtime& run, std::string_view text, int64_t max,
+                                           TextFinder::From from);
+// str.splitlines(): at \n, \r\n, \r, \v, \f, \x1c … \x1e, \x85, U+2028, U+2029.
+std::vector<std::string_view> SplitLines(Runtime& run, std::string_view text,
+                                         bool keep_ends = false);
 
 // rjust, ljust, center: filled at that side up to `width` code points.
 enum class Side { kLeft, kRight, kBoth };
@@ -41,7 +47,7 @@ std::vector<std::string> WrapLine(Runtime& run, const std::string& line, const W
 // & < > ' " as HTML.
 std::string EscapeHtml(std::string_view text);
 // Without comments and tags, white space as one blank each, entities of HTML as characters.
-std::string StripTags(std::string_view text);
+std::string StripTags(Runtime& run, std::string_view text);
 // Percent-encoding of UTF-8 bytes; "/" stays, unless it is for a query, which also has + for space.
 std::string QuoteUrl(std::string_view text, bool for_query);
 

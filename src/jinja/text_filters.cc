@@ -99,17 +99,19 @@ Value Indent(Call& call) {
     indent = spaces.string();
   }
   const bool blank = call.Flag(2, false);
+  if (!call.run.Affords(call.self.string().size())) return {};
   const std::string text = call.self.string() + "\n";
   std::string out = call.Flag(1, false) ? indent : "";
   bool is_first = true;
-  for (const std::string_view line : SplitLines(text)) {
-    if (!call.run.Affords(out.size() + indent.size() + line.size() + 1)) return {};
+  for (const std::string_view line : SplitLines(call.run, text)) {
+    const size_t more = indent.size() + line.size() + 1;
+    if (!call.run.HasRoom(out.size() + more) || !call.run.Step(more / 64)) return {};
     if (!is_first) out += "\n";
     if (!is_first && (blank || !line.empty())) out += indent;
     out += line;
     is_first = false;
   }
-  return call.run.String(std::move(out));
+  return call.run.failed() ? Value() : call.run.String(std::move(out));
 }
 
 Value Truncate(Call& call) {
@@ -132,7 +134,7 @@ Value Truncate(Call& call) {
   }
   if (text.length <= length || text.length - length <= leeway) return call.self;
   std::string head = Substring(text, 0, kept);
-  if (!call.Flag(1, false)) head = SplitBySeparator(head, " ", 1, true)[0];
+  if (!call.Flag(1, false)) head.resize(std::min(head.rfind(' '), head.size()));
   return call.run.String(head + end);
 }
 
@@ -144,11 +146,12 @@ Value WordWrap(Call& call) {
   const std::string separator = call.IsNone(2) ? "\n" : call.Text(2, "\n");
   std::string out;
   bool is_first = true;
-  for (const std::string_view paragraph : SplitLines(call.self.string())) {
+  for (const std::string_view paragraph : SplitLines(call.run, call.self.string())) {
     std::vector<std::string> lines = WrapLine(call.run, std::string(paragraph), style);
     if (lines.empty()) lines.emplace_back();
     for (const std::string& line : lines) {
-      if (!call.run.Affords(out.size() + separator.size() + line.size())) return {};
+      const size_t more = separator.size() + line.size();
+      if (!call.run.HasRoom(out.size() + more) || !call.run.Step(more / 64)) return {};
       if (!is_first) out += separator;
       out += line;
       is_first = false;
@@ -159,7 +162,7 @@ Value WordWrap(Call& call) {
 
 Value WordCount(Call& call) {
   const std::string text = Self(call);
-  call.run.Step(text.size() / 16);
+  if (!call.run.Affords(text.size() * sizeof(uint32_t))) return {};
   int64_t words = 0;
   bool in_word = false;
   for (const uint32_t c : CodePoints(text)) {
@@ -171,7 +174,9 @@ Value WordCount(Call& call) {
 }
 
 Value StripTagsFilter(Call& call) {
-  const std::string text = StripTags(Self(call));
+  const std::string source = Self(call);
+  if (!call.run.Affords(source.size() * 3)) return {};
+  const std::string text = StripTags(call.run, source);
   for (size_t at = text.find('&'); at != std::string::npos; at = text.find('&', at + 1)) {
     const char next = at + 1 < text.size() ? text[at + 1] : ' ';
     if (next == '#' || (next >= '0' && next <= '9') ||

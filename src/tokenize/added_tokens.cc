@@ -16,6 +16,9 @@ namespace {
 
 using nlohmann::json;
 
+// A text is compared with tokens at each of its places.
+constexpr size_t kMaxTokenBytes = 1024;
+
 Result<AddedToken> ReadToken(const Component& component, int64_t id_limit,
                              const Normalizers& normalizers) {
   MOIETY_RETURN_IF_ERROR(CheckFields(
@@ -24,6 +27,10 @@ Result<AddedToken> ReadToken(const Component& component, int64_t id_limit,
   AddedToken token;
   token.id = static_cast<int32_t>(reader.Int("id", 0, id_limit - 1));
   token.content = reader.String("content");
+  if (token.content.size() > kMaxTokenBytes) {
+    reader.FailUnsupported("content", Format("must have at most {} bytes, found {}", kMaxTokenBytes,
+                                             token.content.size()));
+  }
   token.special = reader.BoolOr("special", false);
   token.normalized = reader.BoolOr("normalized", false);
   token.strip_left = reader.BoolOr("lstrip", false);

@@ -2,6 +2,7 @@
 
 #include <pcre2.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -10,12 +11,15 @@
 #include "base/utf8.h"
 #include "format/json.h"
 #include "tokenize/regex_dialect.h"
+#include "tokenize/stand_ins.h"
 
 namespace moiety {
 namespace {
 
-// Far above what real patterns need on megabytes of text; a catastrophic one ends within seconds.
-constexpr uint32_t kMatchLimit = 50'000'000;
+// The steps of one match. Real patterns need a few for each byte that they look at; a catastrophic
+// one ends within seconds.
+constexpr uint64_t kStepsPerByte = 16;
+constexpr uint32_t kMinMatchLimit = 50'000'000;
 constexpr uint32_t kHeapLimitKib = 256 << 10;
 constexpr size_t kMaxJitStackBytes = size_t{512} << 20;
 
@@ -41,6 +45,7 @@ struct Regex::Code {
 struct Regex::Finder::Scratch {
   Owned<pcre2_match_data, pcre2_match_data_free> data;
   Owned<pcre2_match_context, pcre2_match_context_free> context;
+  std::string replaced;  // the text with stand-ins, where it needs them
   Owned<pcre2_jit_stack, pcre2_jit_stack_free> stack;  // null until the small one is too small
 };
 
@@ -91,7 +96,6 @@ Regex::Finder::Finder(const Regex& regex) : regex_(regex), scratch_(std::make_un
     status_ = ResourceExhausted("out of memory");
     return;
   }
-  pcre2_set_match_limit(scratch_->context.get(), kMatchLimit);
   pcre2_set_heap_limit(scratch_->context.get(), kHeapLimitKib);
 }
 
@@ -101,6 +105,25 @@ void Regex::Finder::Reset(std::string_view text) {
   text_ = text;
   start_ = 0;
   has_match_ = false;
+  for (size_t at = AsciiPrefix(text); at < text.size();) {
+    const Utf8Character c = DecodeUtf8(text.substr(at));
+    if (const uint32_t stand_in = StandIn(c.code_point); stand_in != c.code_point) {
+      if (text_.data() == text.data()) {
+        scratch_->replaced = text;
+        text_ = scratch_->replaced;
+      }
+      std::string character;
+      AppendUtf8(stand_in, character);
+      scratch_->replaced.replace(at, character.size(), character);
+    }
+    at += static_cast<size_t>(c.length);
+    at += AsciiPrefix(text.substr(at));
+  }
+  if (scratch_->context != nullptr) {
+    const auto steps = std::min<uint64_t>(kStepsPerByte * text.size(), UINT32_MAX);
+    pcre2_set_match_limit(scratch_->context.get(),
+                          std::max(kMinMatchLimit, static_cast<uint32_t>(steps)));
+  }
 }
 
 bool Regex::Finder::Next(Match* match) {

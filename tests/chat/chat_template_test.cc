@@ -113,7 +113,8 @@ TEST(OpenChatTemplate, FileThenConfig) {
   const ScratchFolder folder;
   folder.Write("tokenizer_config.json",
                R"({"bos_token": {"content": "<s>", "lstrip": false}, "eos_token": "</s>",
-                   "pad_token": null, "chat_template": "config {{ bos_token }}{{ eos_token }}"
+                   "pad_token": null, "model_max_length": 1000000000000000019884624838656,
+                   "chat_template": "config {{ bos_token }}{{ eos_token }}"
                    })");
   const auto config = OpenChatTemplate(folder.path());
   ASSERT_TRUE(config.ok()) << config.status().message();

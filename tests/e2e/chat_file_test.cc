@@ -27,7 +27,7 @@ TEST_F(ChatFile, SavedChatsGoOnWhereTheyWere) {
       Chat("one\n\"\"\"two\n\"lines\" é\"\"\"\n/save " + file_ + "\nthree\n",
            {"-s", "Be brief.", "--seed", "3"});
   EXPECT_EQ(whole.exit_code, 0) << whole.err;
-  EXPECT_THAT(whole.err, HasSubstr("[5 messages saved]"));
+  EXPECT_THAT(whole.err, HasSubstr("[5 messages saved in " + file_ + "]"));
   const ProcessResult loaded =
       Chat("/load " + file_ + "\nthree\n", {"--seed", "99", "--temp", "0"});
   EXPECT_EQ(loaded.exit_code, 0) << loaded.err;
@@ -70,6 +70,7 @@ TEST_F(ChatFile, WhatCannotBeLoadedChangesNothing) {
       {R"({"messages": [{"role": "tool", "content": "a"}]})",
        "message 1 must be of role \"user\", found \"tool\""},
       {R"({"messages": [], "model": 3})", "model must be a text, found 3"},
+      {R"({"messages": [], "stream": true})", "\"stream\" is not known here"},
       {R"({"messages": [], "parameters": 3})", "parameters must be an object, found 3"},
       {R"({"messages": [], "parameters": {"warmth": 3}})", "there is no parameter \"warmth\""},
       {R"({"messages": [], "parameters": {"temperature": -3}})", "temperature must be"},
@@ -84,6 +85,26 @@ TEST_F(ChatFile, WhatCannotBeLoadedChangesNothing) {
     EXPECT_THAT(result.err, HasSubstr(message)) << text;
     EXPECT_EQ(json::parse(scratch_.Read("kept.json"))["messages"].size(), 2U) << text;
   }
+}
+
+TEST_F(ChatFile, ReplacesSavedChatsOnly) {
+  EXPECT_EQ(Chat("/save " + file_ + "\n").exit_code, 0);
+  const ProcessResult again = Chat("one\n/save " + file_ + "\n");
+  EXPECT_EQ(again.exit_code, 0);
+  EXPECT_THAT(again.err,
+              HasSubstr("[2 messages saved in " + file_ + ", in place of a chat of 0 messages]"));
+  EXPECT_EQ(json::parse(scratch_.Read("chat.json"))["messages"].size(), 2U);
+
+  const std::string config = scratch_.Read("model/config.json");
+  scratch_.Write("notes.txt", "");
+  for (const std::string name : {"model/config.json", "notes.txt"}) {
+    const std::string other = (scratch_.path() / name).string();
+    const ProcessResult refused = Chat("/save " + other + "\n");
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_THAT(refused.err, HasSubstr("moiety: /save: " + other +
+                                       ": there is a file that is not a saved chat"));
+  }
+  EXPECT_EQ(scratch_.Read("model/config.json"), config);
 }
 
 TEST_F(ChatFile, FilesThatCannotBe) {

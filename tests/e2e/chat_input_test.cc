@@ -43,10 +43,24 @@ TEST(ChatInput, Blocks) {
   EXPECT_THAT(Messages("a \"\"\" within\n"), ElementsAre("a \"\"\" within"));
 }
 
-TEST(ChatInput, TheEndOfInputEndsAMessage) {
-  for (const std::string input : {"Il était une fois", "\"\"\"Il était une fois"}) {
+TEST(ChatInput, TheEndOfInputEndsALine) {
+  for (const std::string input : {"Il était une fois", "\"\"\"Il était une fois\"\"\""}) {
     EXPECT_EQ(PipedChat(input, {Starter().string(), "--greedy", "-n", "6"}).out,
               " de la maison. Elle avait\n");
+  }
+}
+
+// What is cut off is not sent.
+TEST(ChatInput, MessagesWithoutAnEndAreErrors) {
+  const std::string block = "moiety: the block that began with \"\"\" has no end\n";
+  const std::string line = "moiety: the last line ends in a backslash, and no line follows it\n";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"\"\"\"one\ntwo\n", block}, {"\"\"\"", block}, {"one\\\n", line}, {"one\\\ntwo\\", line}};
+  for (const auto& [input, message] : cases) {
+    const ProcessResult result = PipedChat(input, {Starter().string(), "--greedy", "-n", "1"});
+    EXPECT_EQ(result.exit_code, 1) << input;
+    EXPECT_EQ(result.out, "") << input;
+    EXPECT_TRUE(result.err.ends_with(message)) << result.err;
   }
 }
 

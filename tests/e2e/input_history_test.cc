@@ -1,5 +1,6 @@
 // The file of what was typed in a chat.
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include "support/chat_model.h"
 #include "support/terminal_session.h"
@@ -78,6 +79,41 @@ TEST_F(InputHistory, IsShortened) {
   EXPECT_TRUE(kept.starts_with("line 1000\n"));
   EXPECT_TRUE(kept.ends_with("line 1999\nlast\n"));
   EXPECT_EQ(fs::status(path("file")).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+}
+
+TEST_F(InputHistory, IsShortenedByBytesToo) {
+  std::string lines;
+  for (int i = 0; i < 100; ++i) lines += std::to_string(i) + std::string(30'000, 'x') + "\n";
+  scratch_.Write("file", lines);
+  Type({"last"}, {{"MOIETY_HISTORY", path("file")}});
+  const std::string kept = scratch_.Read("file");
+  EXPECT_LE(kept.size(), size_t{1} << 20);
+  EXPECT_GE(kept.size(), size_t{1} << 19);
+  EXPECT_TRUE(kept.ends_with("xx\nlast\n"));
+}
+
+// However large a file has become, its latest entries are read, and it is small again.
+TEST_F(InputHistory, RecoversFromAHugeFile) {
+  scratch_.Write("file", "first\n");
+  fs::resize_file(path("file"), uint64_t{80} << 20);  // zeros that take no space
+  std::ofstream(path("file"), std::ios::app) << "\nsecond\nthird\n";
+  EXPECT_THAT(Type({"last"}, {{"MOIETY_HISTORY", path("file")}}), Not(HasSubstr("moiety: /")));
+  ASSERT_EQ(fs::file_size(path("file")), 18U);
+  EXPECT_EQ(scratch_.Read("file"), "second\nthird\nlast\n");
+}
+
+TEST_F(InputHistory, DoesNotHoldHugeEntries) {
+  const std::string huge(70'000, 'x');
+  Type({"one", "/" + ("\x1b[200~" + huge) + "\x1b[201~", "two"},
+       {{"MOIETY_HISTORY", path("file")}});
+  EXPECT_EQ(scratch_.Read("file").substr(0, 100), "one\ntwo\n");
+}
+
+// What could not be read is not written to: here, that would wait for a reader.
+TEST_F(InputHistory, WhatCannotBeReadIsNotWritten) {
+  ASSERT_EQ(mkfifo(path("file").c_str(), 0600), 0);
+  EXPECT_THAT(Type({"one", "two"}, {{"MOIETY_HISTORY", path("file")}}),
+              HasSubstr("moiety: " + path("file") + ": not a regular file"));
 }
 
 TEST_F(InputHistory, CanBeOff) {

@@ -1,5 +1,7 @@
 // moiety chat at a terminal.
 #include <gmock/gmock.h>
+#include <signal.h>
+#include <termios.h>
 
 #include <memory>
 
@@ -27,6 +29,9 @@ class ChatAtTerminal : public testing::Test {
              bool colours = false) {
     std::vector<std::string> argv = {MOIETY_BINARY, "chat", model.string(), "-t", "1"};
     argv.insert(argv.end(), flags.begin(), flags.end());
+    Start(argv, colours);
+  }
+  void Start(const std::vector<std::string>& argv, bool colours) {
     ProcessOptions options;
     options.environment = {{"HOME", scratch_.path().string()},
                            {"XDG_STATE_HOME", (scratch_.path() / "state").string()},
@@ -54,7 +59,7 @@ class ChatAtTerminal : public testing::Test {
   }
   // What the user said so far.
   std::vector<std::string> Said() {
-    EXPECT_THAT(Type("/save " + (scratch_.path() / "chat.json").string()), HasSubstr("saved]"));
+    EXPECT_THAT(Type("/save " + (scratch_.path() / "chat.json").string()), HasSubstr("saved in "));
     std::vector<std::string> said;
     const json saved = json::parse(scratch_.Read("chat.json"));
     for (const json& message : saved["messages"]) {
@@ -166,6 +171,10 @@ TEST_F(ChatAtTerminal, TakesSeveralLines) {
   // A paste keeps its line breaks and is not sent by them.
   Type("paste: \x1b[200~x\ry\\\rz\r\x1b[201~!");
   EXPECT_THAT(Said(), ElementsAre("one\ntwo\nthree", "/not a command\\", "paste: x\ny\\\nz!"));
+  // Also where a line break is two characters, as in files of Windows.
+  Type("/reset");
+  Type("\x1b[200~a\r\nb\r\r\nc\nd\x1b[201~");
+  EXPECT_THAT(Said(), ElementsAre("a\nb\n\nc\nd"));
   EXPECT_EQ(End(), 0);
 }
 
@@ -212,6 +221,56 @@ TEST_F(ChatAtTerminal, CtrlCWithinAMessageDropsIt) {
   chat_->Send(kCtrlC);
   AwaitPrompt();
   EXPECT_THAT(Said(), IsEmpty());
+  EXPECT_EQ(End(), 0);
+}
+
+TEST_F(ChatAtTerminal, CtrlDWithinAMessageDropsIt) {
+  Start(Starter(), {"--greedy", "-n", "2"});
+  for (const char* begin : {"\"\"\"one", "one\\"}) {
+    Type(begin, "... ");
+    chat_->Send(kCtrlD);
+    chat_->Expect("[the message had no end: it is dropped]");
+    AwaitPrompt();
+  }
+  EXPECT_THAT(Said(), IsEmpty());
+  EXPECT_EQ(End(), 0);
+}
+
+// Whatever ends the program, the shell gets the terminal as it was.
+TEST_F(ChatAtTerminal, SignalsLeaveTheTerminalAsItWas) {
+  for (const int signal : {SIGTERM, SIGHUP, SIGQUIT}) {
+    Start({"/bin/sh", "-c", "ulimit -c 0; exec \"$0\" chat \"$1\"", MOIETY_BINARY,
+           Starter().string()},
+          /*colours=*/false);
+    EXPECT_EQ(chat_->Modes().c_lflag & ICANON, 0U);
+    chat_->Signal(signal);
+    chat_->Expect("\x1b[?2004l");
+    EXPECT_EQ(chat_->Wait(), 128 + signal);
+    EXPECT_EQ(chat_->Modes().c_lflag & (ECHO | ICANON | ISIG), tcflag_t{ECHO | ICANON | ISIG});
+  }
+}
+
+// Under nohup, for one.
+TEST_F(ChatAtTerminal, IgnoredSignalsStayIgnored) {
+  Start({"/bin/sh", "-c", "trap '' HUP; exec \"$0\" chat \"$1\" --greedy -n 2", MOIETY_BINARY,
+         Starter().string()},
+        /*colours=*/false);
+  chat_->Signal(SIGHUP);
+  EXPECT_THAT(Type("/system"), HasSubstr("no system prompt"));
+  EXPECT_EQ(End(), 0);
+}
+
+TEST_F(ChatAtTerminal, CtrlZGivesTheTerminalBackToTheShell) {
+  Start({"/bin/sh", "-c", "set -m; \"$0\" chat \"$1\" --greedy -n 2; stty -a; fg", MOIETY_BINARY,
+         Starter().string()},
+        /*colours=*/false);
+  chat_->Send("/sys");
+  chat_->Expect("/sys");
+  chat_->Send("\x1a");
+  chat_->Expect("\x1b[?2004l");
+  chat_->Expect(" icanon");
+  AwaitPrompt();
+  EXPECT_THAT(Type("tem"), HasSubstr("no system prompt"));
   EXPECT_EQ(End(), 0);
 }
 

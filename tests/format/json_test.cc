@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/format.h"
 #include "base/utf8.h"
 
 namespace moiety {
@@ -102,7 +103,27 @@ TEST(ParseOrderedJson, KeepsTheOrderAndHasTheSameBounds) {
   EXPECT_FALSE(ParseOrderedJson(std::string(200, '['), "x.json").ok());
 }
 
+TEST(ParseOrderedJson, RefusesBigIntegersWhereAsked) {
+  const auto parse = [](std::string_view text, BigIntegers big) {
+    const auto result = ParseOrderedJson(text, "x.json", big);
+    if (result.ok()) return std::string("ok");
+    EXPECT_EQ(result.status().code(), StatusCode::kUnsupported);
+    return result.status().message();
+  };
+  for (const char* text : {"9223372036854775808", "18446744073709551615", "18446744073709551616",
+                           "-9223372036854775809", "1000000000000000019884624838656"}) {
+    EXPECT_EQ(parse(Format("[{}]", text), BigIntegers::kKeep), "ok");
+    EXPECT_EQ(parse(Format("[{}]", text), BigIntegers::kRefuse),
+              Format("x.json: the integer {} leaves 64 bits, which moiety does not do", text));
+  }
+  EXPECT_EQ(parse("[9223372036854775807, -9223372036854775808, 1e20, 1E+20,"
+                  " 100000000000000000000.0]",
+                  BigIntegers::kRefuse),
+            "ok");
+}
+
 TEST(ShowJson, IsCutAtACharacter) {
+  EXPECT_EQ(ShowJson(nlohmann::ordered_json::parse(R"({"a": [1]})")), R"({"a":[1]})");
   EXPECT_EQ(ShowJson(json::parse(R"({"b": [1, "x"], "a": null})")), R"({"a":null,"b":[1,"x"]})");
   EXPECT_EQ(ShowJson("a\nb\x7F"), "\"a\\nb \"");
   EXPECT_EQ(ShowJson("\xFF"), "\"\xEF\xBF\xBD\"");

@@ -10,7 +10,9 @@ Needs the packages of requirements.txt. `./check --full` runs both.
 """
 
 import argparse
+import concurrent.futures
 import gzip
+import itertools
 import json
 import os
 import pathlib
@@ -48,6 +50,12 @@ TEXTS = [
 ]
 
 
+def every_character():
+    """Each character that Unicode has or may have soon, behind and before letters, digits and blanks."""
+    planes = [*range(0x20, 0x2FA20), *range(0x30000, 0x33480), *range(0xE0000, 0xE01F0)]
+    return "".join(f"a{chr(c)}1 {chr(c)}\n" for c in planes if not 0xD800 <= c < 0xF8FF)
+
+
 def data_files():
     shared = sorted((SHARED / "data" / "multilingual").glob("*.txt")) + sorted((SHARED / "data" / "wikitext2").glob("*.txt*"))
     return shared or sorted((ROOT / "tests" / "data" / "eval").glob("*.txt"))
@@ -71,7 +79,7 @@ def compare(moiety, folder, files):
     reversible = is_reversible(folder)
     added = tokenizer.get_added_tokens_decoder().values()
     problems, num_ids, num_bytes = [], 0, 0
-    inputs = [(f"text {i}", text.encode()) for i, text in enumerate(TEXTS)] + [(file.name, read(file)) for file in files]
+    inputs = [(f"text {i}", text.encode()) for i, text in enumerate([*TEXTS, every_character()])] + [(file.name, read(file)) for file in files]
     for name, data in inputs:
         text = data.decode(errors="replace")
         want = tokenizer.encode(text).ids
@@ -131,7 +139,8 @@ def main():
         if args.speed:
             compare_speed(args.moiety, args.speed, folders)
             return 0
-        return 0 if all([compare(args.moiety, folder, data_files()) for folder in folders]) else 1
+        with concurrent.futures.ProcessPoolExecutor() as pool:
+            return 0 if all(list(pool.map(compare, itertools.repeat(args.moiety), folders, itertools.repeat(data_files())))) else 1
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
+
 namespace moiety::jinja {
 namespace {
 
@@ -33,12 +35,31 @@ TEST(Parse, WhatIsLeftOutIsNamed) {
   EXPECT_EQ(StatusOf("\n{{ x | nope }}").message(), "t:2: No filter named 'nope'.");
   EXPECT_EQ(StatusOf("{{ x is nope }}").message(), "t:1: No test named 'nope'.");
   EXPECT_EQ(StatusOf("{{ x | random }}").code(), StatusCode::kUnsupported);
+  EXPECT_EQ(StatusOf("{{ x | random }}").message(), "t:1: the filter 'random' is not supported");
+  EXPECT_EQ(StatusOf("{{ x | urlize }}").message(), "t:1: the filter 'urlize' is not supported");
 }
 
 TEST(Parse, UnknownFiltersMayStandBehindAnIf) {
   EXPECT_TRUE(StatusOf("{% if 'nope' is filter %}{{ x | nope }}{% endif %}").ok());
   EXPECT_TRUE(StatusOf("{{ (x | nope) if false else 1 }}").ok());
   EXPECT_FALSE(StatusOf("{% if x %}{% for y in x %}{{ y | nope }}{% endfor %}{% endif %}").ok());
+}
+
+TEST(Parse, ManyNamesTakeLinearTime) {
+  // Comparing each with all before takes minutes.
+  std::string arguments;
+  std::string parameters;
+  for (int i = 0; i < 300'000; ++i) {
+    arguments += "a" + std::to_string(i) + "=1,";
+    parameters += "a" + std::to_string(i) + ",";
+  }
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_TRUE(StatusOf("{{ f(" + arguments + ") }}").ok());
+  EXPECT_TRUE(StatusOf("{% macro f(" + parameters + "b) %}{% endmacro %}").ok());
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  EXPECT_EQ(StatusOf("{{ f(a=1, b=2, a=3) }}").message(), "t:1: keyword argument repeated: a");
+  EXPECT_EQ(StatusOf("{% macro f(a, b, a) %}{% endmacro %}").message(),
+            "t:1: duplicate argument 'a'");
 }
 
 TEST(Parse, BoundsTheDepth) {

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -104,6 +106,68 @@ TEST(Template, LimitsEndWhatIsTooLarge) {
            "{% set n = namespace() %}{% set n.n = n %}{{ n }}",
        }) {
     EXPECT_FALSE(RenderText(source).ok()) << source;
+  }
+}
+
+TEST(Template, MemoryIsAskedForFirst) {
+  // So few steps that making the lines one by one would run out of them before the memory does.
+  Limits limits;
+  limits.live_bytes = size_t{50} << 20;
+  limits.steps = 450'000;
+  for (const char* source :
+       {"{{ ('\n' * 1000000).splitlines() | length }}", "{{ (',' * 1000000).split(',') | length }}",
+        "{{ ('a ' * 1000000).rsplit() | length }}", "{{ ('\n' * 3000000) | indent(1) | length }}",
+        "{{ ('a' * 500000) | list | length }}", "{{ ('a' * 10000000)[::2] | length }}",
+        "{{ ('a' * 14000000).isalpha() }}",
+        "{% set x = 'x' * 12000000 %}{{ (x ~ x ~ x ~ 1 ~ x) | length }}"}) {
+    EXPECT_THAT(RenderText(source, {}, limits).status().message(),
+                HasSubstr("the template needs more than "))
+        << source;
+  }
+}
+
+TEST(Template, SearchTakesLinearTime) {
+  // Each takes a minute where every place is compared with all of the part.
+  const std::string head = "{% set s = 'a' * 2000000 %}{% set p = 'a' * 1000000 %}";
+  const auto start = std::chrono::steady_clock::now();
+  for (const auto& [expression, expected] :
+       std::initializer_list<std::pair<const char*, const char*>>{
+           {"(p ~ 'b') in s", "False"},
+           {"s.find(p ~ 'b')", "-1"},
+           {"s.rfind('b' ~ p)", "-1"},
+           {"s.count(p ~ 'b')", "0"},
+           {"s.replace(p ~ 'b', '') | length", "2000000"},
+           {"s.split(p ~ 'b') | length", "1"},
+           {"s.rsplit('b' ~ p) | length", "1"},
+           {"s.rpartition('b' ~ p)[2] | length", "2000000"},
+           {"s.partition(p ~ 'b')[0] | length", "2000000"},
+           {"s.count(p)", "2"},
+           {"(s ~ 'b').find(p ~ 'b')", "1000000"},
+           {"('b' ~ s).rfind('b' ~ p)", "0"},
+       }) {
+    EXPECT_EQ(*RenderText(head + "{{ " + expression + " }}"), expected) << expression;
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+}
+
+TEST(Template, LongTextsHaveManyReplacements) {
+  EXPECT_EQ(*RenderText("{{ ('line\n' * 100000).replace('\n', '<br>') | length }}"), "800000");
+  EXPECT_EQ(*RenderText("{{ ('line\n' * 100000) | indent(2) | length }}"), "699998");
+  EXPECT_EQ(*RenderText("{{ ','.join(('x\n' * 100000).splitlines()) | length }}"), "199999");
+}
+
+TEST(Template, MacrosHaveANameAndArguments) {
+  EXPECT_EQ(*RenderText("{% macro m(a, b=1) %}{{ caller.name }}{{ caller.arguments }}{% endmacro %}"
+                        "{{ m.name }}{{ m['arguments'] }}{% call(x) m(1) %}{% endcall %}"),
+            "m('a', 'b')None('x',)");
+}
+
+TEST(Template, FiltersThatAreNotBuiltAreUnsupported) {
+  for (const char* source : {"{% if true %}{{ [1] | random }}{% endif %}", "{{ [1] | random }}",
+                             "{{ [[1]] | map('random') | list }}"}) {
+    const Status status = RenderText(source).status();
+    EXPECT_EQ(status.code(), StatusCode::kUnsupported) << source;
+    EXPECT_EQ(status.message(), "t:1: the filter 'random' is not supported") << source;
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "jinja/text_edit.h"
+
 namespace moiety::jinja {
 namespace {
 
@@ -31,9 +33,10 @@ TEST(Text, SubstringsCountCodePoints) {
 }
 
 TEST(Text, Lines) {
-  EXPECT_THAT(SplitLines("a\r\nb\rc\n\nd\u2028e"), ElementsAre("a", "b", "c", "", "d", "e"));
-  EXPECT_THAT(SplitLines("a\n", true), ElementsAre("a\n"));
-  EXPECT_THAT(SplitLines(""), ElementsAre());
+  Runtime run("t", {}, std::nullopt);
+  EXPECT_THAT(SplitLines(run, "a\r\nb\rc\n\nd\u2028e"), ElementsAre("a", "b", "c", "", "d", "e"));
+  EXPECT_THAT(SplitLines(run, "a\n", true), ElementsAre("a\n"));
+  EXPECT_THAT(SplitLines(run, ""), ElementsAre());
 }
 
 }  // namespace

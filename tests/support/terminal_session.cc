@@ -109,6 +109,17 @@ int TerminalSession::Wait() {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+void TerminalSession::Signal(int signal) {
+  if (child_ > 0 && kill(child_, signal) != 0) ADD_FAILURE() << "cannot send signal " << signal;
+}
+
+termios TerminalSession::Modes() const {
+  termios modes{};
+  // Asked of the master, these are the modes of the terminal that the program sees.
+  if (tcgetattr(terminal_, &modes) != 0) ADD_FAILURE() << "the terminal has no modes";
+  return modes;
+}
+
 void TerminalSession::Resize(unsigned short rows, unsigned short columns) {
   winsize size{};
   size.ws_row = rows;

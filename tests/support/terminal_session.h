@@ -4,6 +4,7 @@
 #define MOIETY_TESTS_SUPPORT_TERMINAL_SESSION_H_
 
 #include <sys/types.h>
+#include <termios.h>
 
 #include <string>
 #include <vector>
@@ -26,6 +27,11 @@ class TerminalSession {
   std::string Expect(const std::string& text);
   // Waits for the end: the exit code, or 128 + the signal's number.
   int Wait();
+
+  // Sends a signal to the program.
+  void Signal(int signal);
+  // How the terminal treats keys now; also after the program's end.
+  termios Modes() const;
 
   // All that was shown, as it came.
   const std::string& output() const { return output_; }

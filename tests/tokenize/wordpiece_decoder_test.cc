@@ -34,11 +34,11 @@ TEST(WordPieceDecoder, CleansUpPieceByPiece) {
 
 TEST(WordPieceDecoder, Errors) {
   EXPECT_EQ(DecodePieces({{"type", "WordPiece"}, {"prefix", "##"}}, {}),
-            "error: f: \"cleanup\" is missing");
+            "error: f: decoder: \"cleanup\" is missing");
   json many = {{"type", "Sequence"}, {"decoders", json::array()}};
   for (int i = 0; i < 7; ++i) many["decoders"].push_back(WordPiece(true));
   EXPECT_EQ(DecodePieces(many, {}),
-            "error: f: would make a text up to 128 times longer, more than 64 times");
+            "error: f: decoder: would make a text up to 128 times longer, more than 64 times");
 }
 
 }  // namespace
