@@ -7,7 +7,7 @@ target_compile_options(moiety_options INTERFACE
   -Woverloaded-virtual -Wcast-qual -Wimplicit-fallthrough -Wundef)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # gcc 12 warns wrongly about std::string and vectors it has inlined (its bugs 105329, 105651).
-  target_compile_options(moiety_options INTERFACE -Wno-restrict -Wno-psabi)
+  target_compile_options(moiety_options INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds -Wno-psabi)
 endif()
 if(MOIETY_WARNINGS_AS_ERRORS)
   target_compile_options(moiety_options INTERFACE -Werror)
