@@ -84,6 +84,10 @@ size_t ValidUtf8Prefix(std::string_view text) {
 
 bool IsUtf8(std::string_view text) { return ValidUtf8Prefix(text) == text.size(); }
 
+int64_t CountCharacters(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return !IsUtf8Continuation(c); });
+}
+
 std::string ToValidUtf8(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -100,7 +104,7 @@ size_t CompleteUtf8Prefix(std::string_view text) {
   // Only the last three bytes can belong to a character that is not finished.
   for (size_t back = 1; back <= std::min<size_t>(3, text.size()); ++back) {
     const size_t start = text.size() - back;
-    if ((static_cast<uint8_t>(text[start]) & 0xC0) == 0x80) continue;  // a continuation byte
+    if (IsUtf8Continuation(text[start])) continue;  // a continuation byte
     return DecodeUtf8(text.substr(start)).truncated ? start : text.size();
   }
   return text.size();

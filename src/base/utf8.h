@@ -11,6 +11,17 @@ namespace moiety {
 
 inline constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+FFFD
 
+// Is it a byte inside a character of valid UTF-8, not its first?
+constexpr bool IsUtf8Continuation(char byte) {
+  return (static_cast<uint8_t>(byte) & 0xC0U) == 0x80U;
+}
+
+// Bytes of a character of valid UTF-8, by its first.
+constexpr size_t Utf8Length(char first) {
+  const auto lead = static_cast<uint8_t>(first);
+  return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+}
+
 struct Utf8Character {
   uint32_t code_point = 0;  // U+FFFD when !valid
   int length = 0;  // bytes taken; of an ill-formed sequence its maximal subpart, at least 1
@@ -28,6 +39,21 @@ void AppendUtf8(uint32_t code_point, std::string& out);
 size_t AsciiPrefix(std::string_view text);
 
 bool IsUtf8(std::string_view text);
+// Characters of valid UTF-8.
+int64_t CountCharacters(std::string_view text);
+
+// Calls `visit(code_point, its bytes)` for each character of valid UTF-8.
+template <class Visit>
+void ForEachCharacter(std::string_view text, const Visit& visit) {
+  while (!text.empty()) {
+    const auto lead = static_cast<uint8_t>(text[0]);
+    const Utf8Character c = lead < 0x80 ? Utf8Character{lead, 1, true, false} : DecodeUtf8(text);
+    const auto length = static_cast<size_t>(c.length);
+    visit(c.code_point, text.substr(0, length));
+    text.remove_prefix(length);
+  }
+}
+
 // Length of the longest prefix that is UTF-8.
 size_t ValidUtf8Prefix(std::string_view text);
 

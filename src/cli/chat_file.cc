@@ -1,7 +1,5 @@
 #include "cli/chat_file.h"
 
-#include <cstddef>
-#include <span>
 #include <string_view>
 #include <utility>
 
@@ -51,9 +49,7 @@ Status SaveChat(const std::filesystem::path& file, const SavedChat& chat) {
     document["messages"].push_back(std::move(entry));
   }
   const std::string text = document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
-  MOIETY_ASSIGN_OR_RETURN(ReplacingFile replacing, ReplacingFile::Create(file));
-  MOIETY_RETURN_IF_ERROR(replacing.Write(std::as_bytes(std::span(text))));
-  return std::move(replacing).Commit();
+  return ReplaceFile(file, text);
 }
 
 Result<SavedChat> LoadChat(const std::filesystem::path& file) {

@@ -31,10 +31,6 @@ struct sigaction TakeInterrupts(int flags) {
   return before;
 }
 
-double Rate(int64_t tokens, double seconds) {
-  return seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
-}
-
 }  // namespace
 
 ChatSession::ChatSession(Engine& engine, Conversation conversation,
@@ -157,12 +153,12 @@ void ChatSession::Comment(const Turn& turn) const {
   if (!settings_.verbose) return;
   // The first token was chosen within the prompt's time.
   const int64_t computed = g.num_prompt_tokens - turn.num_reused_tokens;
-  Note(
-      Format("prompt {} tokens, {} reused, {} at {:.1f} tokens/s; answer {} tokens at {:.1f} "
-             "tokens/s",
-             g.num_prompt_tokens, turn.num_reused_tokens, computed,
-             Rate(computed, g.prompt_seconds), g.num_generated_tokens,
-             Rate(std::max<int64_t>(0, g.num_generated_tokens - 1), g.generation_seconds)));
+  Note(Format(
+      "prompt {} tokens, {} reused, {} at {:.1f} tokens/s; answer {} tokens at {:.1f} "
+      "tokens/s",
+      g.num_prompt_tokens, turn.num_reused_tokens, computed,
+      TokensPerSecond(computed, g.prompt_seconds), g.num_generated_tokens,
+      TokensPerSecond(std::max<int64_t>(0, g.num_generated_tokens - 1), g.generation_seconds)));
 }
 
 Status ChatSession::Restart(const std::function<Status(Conversation&)>& change) {

@@ -53,6 +53,9 @@ extern const CLI::Validator kSizeValidator;
 // The same for a whole number that is at least `min`.
 CLI::Validator AtLeast(int64_t min);
 
+// 0 where nothing was measured.
+double TokensPerSecond(int64_t tokens, double seconds);
+
 // Writes text to standard output; an error when nobody reads it any more or the disk is full.
 Status Print(std::string_view text);
 

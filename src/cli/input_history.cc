@@ -73,9 +73,7 @@ Result<std::string> ReadEnd(const fs::path& path, uint64_t max_bytes) {
 Status Replace(const fs::path& path, std::span<const std::string> entries) {
   std::string text;
   for (const std::string& entry : entries) text += ToLine(entry);
-  MOIETY_ASSIGN_OR_RETURN(ReplacingFile file, ReplacingFile::Create(path));
-  MOIETY_RETURN_IF_ERROR(file.Write(std::as_bytes(std::span(text))));
-  MOIETY_RETURN_IF_ERROR(std::move(file).Commit());
+  MOIETY_RETURN_IF_ERROR(ReplaceFile(path, text));
   std::error_code error;
   fs::permissions(path, kOwnerOnly, error);
   return OkStatus();

@@ -74,10 +74,6 @@ Result<std::vector<std::string>> Prompts(const CLI::App& command, const Flags& f
   return std::vector<std::string>(kShowcase.begin(), kShowcase.end());
 }
 
-double Rate(int64_t tokens, double seconds) {
-  return seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
-}
-
 json EventJson(const TokenEvent& event, const Tokenizer& tokenizer) {
   json top = json::array();
   for (const TokenLogprob& t : event.top) {
@@ -102,10 +98,11 @@ struct Totals {
     sum.prompt_seconds += r.prompt_seconds;
     sum.generation_seconds += r.generation_seconds;
   }
-  double prompt_rate() const { return Rate(sum.num_prompt_tokens, sum.prompt_seconds); }
+  double prompt_rate() const { return TokensPerSecond(sum.num_prompt_tokens, sum.prompt_seconds); }
   // The first token of each text was chosen within its prompt's time.
   double generation_rate() const {
-    return Rate(std::max<int64_t>(0, sum.num_generated_tokens - num_texts), sum.generation_seconds);
+    return TokensPerSecond(std::max<int64_t>(0, sum.num_generated_tokens - num_texts),
+                           sum.generation_seconds);
   }
 };
 

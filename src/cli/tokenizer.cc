@@ -69,13 +69,6 @@ Status CountWords(const Flags& flags, TokenizerTrainer& trainer, int64_t* num_by
   return OkStatus();
 }
 
-Status WriteJson(const fs::path& path, const nlohmann::ordered_json& document) {
-  MOIETY_ASSIGN_OR_RETURN(ReplacingFile file, ReplacingFile::Create(path));
-  const std::string text = document.dump(2) + "\n";
-  MOIETY_RETURN_IF_ERROR(file.Write(std::as_bytes(std::span(text))));
-  return std::move(file).Commit();
-}
-
 Status Train(Flags& flags) {
   flags.options.kind =
       flags.kind == "byte-level" ? TokenizerKind::kByteLevel : TokenizerKind::kByteFallback;
@@ -100,8 +93,9 @@ Status Train(Flags& flags) {
     }
     MOIETY_ASSIGN_OR_RETURN(file, std::move(trained));
   }
-  MOIETY_RETURN_IF_ERROR(WriteJson(folder / "tokenizer.json", file));
-  MOIETY_RETURN_IF_ERROR(WriteJson(folder / "tokenizer_config.json", trainer.Config()));
+  MOIETY_RETURN_IF_ERROR(ReplaceFile(folder / "tokenizer.json", file.dump(2) + "\n"));
+  MOIETY_RETURN_IF_ERROR(
+      ReplaceFile(folder / "tokenizer_config.json", trainer.Config().dump(2) + "\n"));
 
   const size_t num_tokens = file["model"]["vocab"].size();
   const size_t num_merges = file["model"]["merges"].size();

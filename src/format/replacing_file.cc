@@ -85,4 +85,10 @@ Status ReplacingFile::Commit() && {
   return SyncFolder(FolderOf(path_));
 }
 
+Status ReplaceFile(const std::filesystem::path& path, std::string_view text) {
+  MOIETY_ASSIGN_OR_RETURN(ReplacingFile file, ReplacingFile::Create(path));
+  MOIETY_RETURN_IF_ERROR(file.Write(std::as_bytes(std::span(text))));
+  return std::move(file).Commit();
+}
+
 }  // namespace moiety

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <span>
+#include <string_view>
 
 #include "moiety/status.h"
 
@@ -34,6 +35,9 @@ class ReplacingFile {
   std::filesystem::path path_;
   std::filesystem::path temporary_;  // empty: nothing to remove
 };
+
+// Such a file with this text.
+Status ReplaceFile(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace moiety
 

@@ -301,7 +301,7 @@ class Lexer {
     if (found == std::end(kOperators)) {
       const auto length = static_cast<size_t>(DecodeUtf8(rest).length);
       return Fail(at_, Format("unexpected char {} at {}", ReprText(rest.substr(0, length)),
-                              LengthOf(std::string_view(source_).substr(0, at_))));
+                              CountCharacters(std::string_view(source_).substr(0, at_))));
     }
     const char c = (*found)[0];
     if (c == '(' || c == '[' || c == '{') {
@@ -322,7 +322,7 @@ class Lexer {
     while (end < source_.size() && source_[end] != quote) end += source_[end] == '\\' ? 2 : 1;
     if (end >= source_.size())
       return Fail(at_, Format("unexpected char {} at {}", ReprText(std::string(1, quote)),
-                              LengthOf(std::string_view(source_).substr(0, at_))));
+                              CountCharacters(std::string_view(source_).substr(0, at_))));
     std::string text;
     const size_t begin = at_;
     MOIETY_RETURN_IF_ERROR(Unescape(begin, source_.substr(at_ + 1, end - at_ - 1), text));

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/format.h"
+#include "base/utf8.h"
 #include "jinja/percent_format.h"
 #include "jinja/text.h"
 #include "jinja/text_edit.h"
@@ -311,7 +312,7 @@ std::vector<Value> Iterate(Runtime& run, const Value& value) {
       items.reserve(length);
       for (size_t at = 0; at < text.size();) {
         size_t end = at + 1;
-        while (end < text.size() && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) ++end;
+        while (end < text.size() && IsUtf8Continuation(text[end])) ++end;
         items.push_back(run.String(std::string(text.substr(at, end - at))));
         if (run.failed()) return items;
         at = end;

@@ -53,7 +53,7 @@ std::string Grouped(const std::string& digits, std::string_view separator, size_
 // Sign or prefix, and the rest, put into the width.
 std::string Padded(const std::string& prefix, const std::string& body, const Spec& spec,
                    char default_align) {
-  const int64_t length = LengthOf(prefix) + LengthOf(body);
+  const int64_t length = CountCharacters(prefix) + CountCharacters(body);
   const int64_t missing = std::max<int64_t>(spec.width - length, 0);
   const auto filling = [&](int64_t count) {
     std::string out;
@@ -233,7 +233,7 @@ std::string PercentOne(Runtime& run, const Value& value, Spec spec, char type) {
       return "";
     }
     std::string text = type == 's' ? Str(run, value) : Repr(run, value);
-    if (spec.precision >= 0 && LengthOf(text) > spec.precision) {
+    if (spec.precision >= 0 && CountCharacters(text) > spec.precision) {
       text = Substring(StringObject(text), 0, spec.precision);
     }
     if (spec.align == '=') {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/format.h"
+#include "base/utf8.h"
 #include "jinja/methods.h"
 #include "jinja/operators.h"
 #include "jinja/percent_format.h"
@@ -186,7 +187,7 @@ Value FindIn(Call& call, From from, bool must_be_there) {
     found = TextFinder(call.run, seen, part, from).Next();
   }
   if (found != std::string_view::npos) {
-    return Value::Int(LengthOf(text.substr(0, window.begin + found)));
+    return Value::Int(CountCharacters(text.substr(0, window.begin + found)));
   }
   return must_be_there ? call.run.Fail("substring not found") : Value::Int(-1);
 }
@@ -201,7 +202,7 @@ Value Count(Call& call) {
   if (!window.valid || !call.run.Step(Self(call).size() / 32)) return Value::Int(0);
   const std::string_view text =
       std::string_view(Self(call)).substr(window.begin, window.end - window.begin);
-  if (part.empty()) return Value::Int(LengthOf(text) + 1);
+  if (part.empty()) return Value::Int(CountCharacters(text) + 1);
   int64_t count = 0;
   TextFinder finder(call.run, text, part);
   while (finder.Next() != std::string_view::npos) ++count;
@@ -224,7 +225,7 @@ Value RemoveSuffix(Call& call) {
 
 Value PadText(Call& call, Side side) {
   const std::string fill = call.Text(1, " ");
-  if (LengthOf(fill) != 1) {
+  if (CountCharacters(fill) != 1) {
     return call.run.Fail("The fill character must be exactly one character long");
   }
   return Pad(call.run, call.self.string_object(), call.Int(0, 0), fill, side);
@@ -275,7 +276,7 @@ Value ExpandTabs(Call& call) {
       out += c;
       if (c == '\n' || c == '\r') {
         column = 0;
-      } else if ((static_cast<uint8_t>(c) & 0xC0) != 0x80) {
+      } else if (!IsUtf8Continuation(c)) {
         ++column;
       }
     }

@@ -94,7 +94,7 @@ bool IsIn(uint32_t code_point, const std::vector<uint32_t>& set) {
 
 size_t StartOfLast(std::string_view text) {
   size_t start = text.size() - 1;
-  while (start > 0 && (static_cast<uint8_t>(text[start]) & 0xC0) == 0x80) --start;
+  while (start > 0 && IsUtf8Continuation(text[start])) --start;
   return start;
 }
 
@@ -193,17 +193,12 @@ std::string FromCodePoints(const uint32_t* begin, const uint32_t* end) {
   return text;
 }
 
-int64_t LengthOf(std::string_view text) {
-  return std::count_if(text.begin(), text.end(),
-                       [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; });
-}
-
 size_t ByteOffset(const StringObject& text, int64_t index) {
   if (text.is_ascii()) return static_cast<size_t>(index);
   if (index >= text.length) return text.text.size();
   size_t at = 0;
   for (;; ++at) {
-    if ((static_cast<uint8_t>(text.text[at]) & 0xC0) != 0x80 && index-- == 0) return at;
+    if (!IsUtf8Continuation(text.text[at]) && index-- == 0) return at;
   }
 }
 

@@ -30,7 +30,6 @@ std::string FromCodePoints(const uint32_t* begin, const uint32_t* end);
 inline std::string FromCodePoints(const std::vector<uint32_t>& points) {
   return FromCodePoints(points.data(), points.data() + points.size());
 }
-int64_t LengthOf(std::string_view text);
 // Bytes before the code point `index` (0 … length).
 size_t ByteOffset(const StringObject& text, int64_t index);
 // Code points [begin, end), which lie in the text.

@@ -206,7 +206,7 @@ std::vector<std::string_view> SplitBySpace(Runtime& run, std::string_view text, 
       end = text.size();
       while (end > 0) {
         size_t start = end - 1;
-        while (start > 0 && (static_cast<uint8_t>(text[start]) & 0xC0) == 0x80) --start;
+        while (start > 0 && IsUtf8Continuation(text[start])) --start;
         if (IsSpace(DecodeUtf8(text.substr(start)).code_point)) break;
         end = start;
       }

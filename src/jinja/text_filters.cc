@@ -121,16 +121,16 @@ Value Truncate(Call& call) {
   if (call.run.failed()) return {};
   if (!call.self.is_string()) {
     if (call.self.is_undefined() || call.self.is_list() || call.self.is_dict()) {
-      if (length >= LengthOf(end) && leeway >= 0 && *Length(call.self) <= length + leeway) {
+      if (length >= CountCharacters(end) && leeway >= 0 && *Length(call.self) <= length + leeway) {
         return call.self;
       }
     }
     return call.Fail(Format("expected a string, found '{}'", TypeName(call.self)));
   }
   const StringObject& text = call.self.string_object();
-  const int64_t kept = length - LengthOf(end);
+  const int64_t kept = length - CountCharacters(end);
   if (kept < 0 || leeway < 0) {
-    return call.Fail(Format("expected length >= {} and leeway >= 0", LengthOf(end)));
+    return call.Fail(Format("expected length >= {} and leeway >= 0", CountCharacters(end)));
   }
   if (text.length <= length || text.length - length <= leeway) return call.self;
   std::string head = Substring(text, 0, kept);
@@ -469,7 +469,7 @@ Value WithSortedKeys(Runtime& run, const Value& value) {
 Value PrettyPrint(Call& call) {
   constexpr int64_t kLineWidth = 80;
   std::string text = Repr(call.run, WithSortedKeys(call.run, call.self));
-  if (LengthOf(text) > kLineWidth && !call.run.failed()) {
+  if (CountCharacters(text) > kLineWidth && !call.run.failed()) {
     return call.run.FailUnsupported("pprint of a value longer than a line is not supported");
   }
   return call.run.failed() ? Value() : call.run.String(std::move(text));

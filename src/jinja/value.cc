@@ -4,13 +4,10 @@
 #include <cmath>
 #include <functional>
 
+#include "base/utf8.h"
+
 namespace moiety::jinja {
 namespace {
-
-int64_t CountCodePoints(std::string_view text) {
-  return std::count_if(text.begin(), text.end(),
-                       [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; });
-}
 
 bool ListsEqual(const ListObject& a, const ListObject& b) {
   return std::equal(a.items.begin(), a.items.end(), b.items.begin(), b.items.end(), IsEqual);
@@ -46,7 +43,7 @@ int64_t Truncated(double value) {
 
 }  // namespace
 
-StringObject::StringObject(std::string t) : text(std::move(t)), length(CountCodePoints(text)) {}
+StringObject::StringObject(std::string t) : text(std::move(t)), length(CountCharacters(text)) {}
 
 Value Value::Literal(std::string text) {
   auto object = std::make_shared<StringObject>(std::move(text));

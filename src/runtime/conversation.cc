@@ -23,13 +23,11 @@ std::string Joined(std::span<const ChatMessage> messages) {
   return text;
 }
 
-bool IsContinuation(char byte) { return (static_cast<uint8_t>(byte) & 0xC0) == 0x80; }
-
 // Where a text that may begin at `offset` begins, at most at `end`: at a character, and after the
 // next blank or line break if one is near.
 size_t BeginningNear(std::string_view text, size_t offset, size_t end) {
   constexpr size_t kNear = 64;
-  while (offset < end && IsContinuation(text[offset])) ++offset;
+  while (offset < end && IsUtf8Continuation(text[offset])) ++offset;
   if (offset == 0) return 0;
   for (size_t i = offset; i < std::min(end, offset + kNear); ++i) {
     if (text[i - 1] == ' ' || text[i - 1] == '\n') return i;

@@ -147,7 +147,7 @@ bool AddedTokens::IsWordBefore(std::string_view text, size_t at) const {
   if (at == 0) return false;
   do {
     --at;
-  } while ((static_cast<uint8_t>(text[at]) & 0xC0) == 0x80);
+  } while (IsUtf8Continuation(text[at]));
   return IsWordAt(text, at);
 }
 

@@ -1,6 +1,5 @@
 #include "tokenize/bert.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,27 +13,6 @@
 
 namespace moiety {
 namespace {
-
-bool IsAscii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<uint8_t>(c) < 0x80; });
-}
-
-// Calls `visit(code_point, its bytes)` for each character.
-template <class Visit>
-void ForEachCharacter(std::string_view text, const Visit& visit) {
-  while (!text.empty()) {
-    if (const auto lead = static_cast<uint8_t>(text[0]); lead < 0x80) {
-      visit(lead, text.substr(0, 1));
-      text.remove_prefix(1);
-      continue;
-    }
-    const Utf8Character c = DecodeUtf8(text);
-    const auto length = static_cast<size_t>(c.length);
-    visit(c.code_point, text.substr(0, length));
-    text.remove_prefix(length);
-  }
-}
 
 // The blocks of CJK ideographs that the reference counts as Chinese.
 bool IsChinese(uint32_t c) {
@@ -90,7 +68,7 @@ class BertNormalizer : public Normalizer {
 
   Status Apply(std::string& text) const override {
     if (clean_text_) text = CleanText(text);
-    if (!IsAscii(text)) {
+    if (AsciiPrefix(text) < text.size()) {
       if (space_chinese_) text = SpaceChinese(text);
       if (strip_accents_) text = StripAccents(text);
     }

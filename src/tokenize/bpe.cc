@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/format.h"
+#include "base/utf8.h"
 #include "format/config_reader.h"
 #include "format/json.h"
 #include "tokenize/merge_table.h"
@@ -25,12 +26,6 @@ using nlohmann::json;
 constexpr int32_t kNone = Vocabulary::kNone;
 // Clearing the cache costs as much as a few kilobytes of text.
 constexpr size_t kMinCachedText = 4096;
-
-// Of a character in valid UTF-8, by its first byte.
-size_t CharacterLength(char first) {
-  const auto lead = static_cast<uint8_t>(first);
-  return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-}
 
 // What merging needs, and nothing of the text.
 struct Merges {
@@ -194,11 +189,11 @@ void Bpe::Encode(const Words& words, std::vector<int32_t>& ids) const {
   if (text.size() >= kMinCachedText) cache.emplace();
   const auto encode = [&](size_t begin, size_t end) {
     const std::string_view word = text.substr(begin, end - begin);
-    if (!cache.has_value() || word.size() > WordCache::kMaxBytes) {
+    if (!cache.has_value() || word.size() > WordKey::kMaxBytes) {
       EncodeWord(word, merger, ids);
       return;
     }
-    const WordCache::Key key = WordCache::KeyOf(text, begin, word.size());
+    const WordKey key = WordKey::Of(text, begin, word.size());
     if (cache->Append(key, ids)) return;
     const size_t first = ids.size();
     EncodeWord(word, merger, ids);
@@ -206,7 +201,7 @@ void Bpe::Encode(const Words& words, std::vector<int32_t>& ids) const {
   };
   size_t begin = 0;
   for (const size_t end : words.ends) {
-    if (!starter_.empty() && end - begin > WordCache::kMaxBytes) {
+    if (!starter_.empty() && end - begin > WordKey::kMaxBytes) {
       for (size_t cut = NextCut(text, begin, end); cut < end; cut = NextCut(text, begin, end)) {
         encode(begin, cut);
         begin = cut;
@@ -237,7 +232,7 @@ void Bpe::EncodeWord(std::string_view word, Merger& merger, std::vector<int32_t>
   }
   bool pending_unknown = false;
   while (!word.empty()) {
-    const std::string_view character = word.substr(0, CharacterLength(word[0]));
+    const std::string_view character = word.substr(0, Utf8Length(word[0]));
     word.remove_prefix(character.size());
     const int32_t symbol = SymbolOf(character);
     if (symbol != kNone) {
@@ -292,8 +287,10 @@ void Bpe::FindSymbols() {
     const char character = static_cast<char>(i);
     ascii_[i] = vocabulary_.Find({&character, 1});
   }
-  for (size_t i = 0; i < bytes_.size(); ++i) {
-    bytes_[i] = byte_fallback_ ? vocabulary_.Find(Format("<0x{:02X}>", i)) : kNone;
+  if (byte_fallback_) {
+    bytes_ = vocabulary_.FindByteTokens();
+  } else {
+    bytes_.fill(kNone);
   }
 }
 
@@ -306,10 +303,10 @@ void Bpe::AddNeighbours(std::string_view left, std::string_view right) {
   constexpr size_t kByteLength = 6;  // "<0x00>"
 
   size_t last_character = left.size() - 1;
-  while ((static_cast<uint8_t>(left[last_character]) & 0xC0) == 0x80) --last_character;
+  while (IsUtf8Continuation(left[last_character])) --last_character;
   std::array<int32_t, 3> ends = {vocabulary_.Find(left.substr(last_character)), kNone, kNone};
-  std::array<int32_t, 3> starts = {vocabulary_.Find(right.substr(0, CharacterLength(right[0]))),
-                                   kNone, kNone};
+  std::array<int32_t, 3> starts = {vocabulary_.Find(right.substr(0, Utf8Length(right[0]))), kNone,
+                                   kNone};
   if (byte_fallback_ && left.size() >= kByteLength && left.back() == '>') {
     ends[1] = vocabulary_.Find(left.substr(left.size() - kByteLength));
   }
@@ -337,8 +334,8 @@ void Bpe::FindStarter() {
   int32_t most = 0;
   for (int32_t id = 0; id < vocabulary_.end_id(); ++id) {
     const std::string_view piece = vocabulary_.Piece(id);
-    if (piece.empty() || piece.size() == CharacterLength(piece[0])) continue;
-    const std::string_view first = piece.substr(0, CharacterLength(piece[0]));
+    if (piece.empty() || piece.size() == Utf8Length(piece[0])) continue;
+    const std::string_view first = piece.substr(0, Utf8Length(piece[0]));
     const int32_t symbol = vocabulary_.Find(first);
     if (symbol == kNone || follows_another_[static_cast<size_t>(symbol)]) continue;
     if (++num_started[static_cast<size_t>(symbol)] > most) {

@@ -118,8 +118,7 @@ class Precompiled : public Normalizer {
       if (leaf >= units_.size()) return false;
       const size_t begin = Value(units_[leaf]);
       if (begin > replacements_.size()) return false;
-      if (begin < replacements_.size() &&
-          (static_cast<uint8_t>(replacements_[begin]) & 0xC0) == 0x80) {
+      if (begin < replacements_.size() && IsUtf8Continuation(replacements_[begin])) {
         return false;
       }
       const auto end = std::lower_bound(zeros.begin(), zeros.end(), begin);

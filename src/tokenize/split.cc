@@ -1,5 +1,6 @@
 #include "tokenize/split.h"
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -10,9 +11,12 @@
 #include "tokenize/regex.h"
 #include "tokenize/split_words.h"
 #include "tokenize/unicode.h"
+#include "tokenize/word_cache.h"
 
 namespace moiety {
 namespace {
+
+constexpr size_t kManyWords = 256;
 
 // A pattern, as a regular expression or a text.
 class Split : public PreTokenizer {
@@ -22,12 +26,24 @@ class Split : public PreTokenizer {
 
   Status Apply(Words& words) const override {
     Regex::Finder finder(regex_);
+    const auto search = [&](std::string_view word, std::vector<Regex::Match>& matches) {
+      finder.Reset(word);
+      Regex::Match match;
+      while (finder.Next(&match)) matches.push_back(match);
+      return finder.status();
+    };
+    if (words.ends.size() < kManyWords) return SplitWords(words, behavior_, invert_, search);
+    // Behind another split most words have no match, again and again.
+    WordSet unmatched;
     return SplitWords(words, behavior_, invert_,
                       [&](std::string_view word, std::vector<Regex::Match>& matches) {
-                        finder.Reset(word);
-                        Regex::Match match;
-                        while (finder.Next(&match)) matches.push_back(match);
-                        return finder.status();
+                        if (word.size() > WordKey::kMaxBytes) return search(word, matches);
+                        const auto begin = static_cast<size_t>(word.data() - words.text.data());
+                        const WordKey key = WordKey::Of(words.text, begin, word.size());
+                        if (unmatched.Contains(key)) return OkStatus();
+                        MOIETY_RETURN_IF_ERROR(search(word, matches));
+                        if (matches.empty()) unmatched.Add(key);
+                        return OkStatus();
                       });
   }
 
@@ -42,24 +58,28 @@ class CharacterSplit : public PreTokenizer {
  public:
   using IsMatch = std::function<bool(uint32_t code_point)>;
   CharacterSplit(IsMatch is_match, SplitBehavior behavior)
-      : is_match_(std::move(is_match)), behavior_(behavior) {}
+      : is_match_(std::move(is_match)), behavior_(behavior) {
+    for (uint32_t c = 0; c < ascii_.size(); ++c) ascii_[c] = is_match_(c);
+  }
 
   Status Apply(Words& words) const override {
     return SplitWords(words, behavior_, /*invert=*/false,
                       [&](std::string_view word, std::vector<Regex::Match>& matches) {
                         size_t at = 0;
-                        while (at < word.size()) {
-                          const Utf8Character c = DecodeUtf8(word.substr(at));
-                          const size_t end = at + static_cast<size_t>(c.length);
-                          if (is_match_(c.code_point)) matches.push_back({at, end});
+                        ForEachCharacter(word, [&](uint32_t c, std::string_view bytes) {
+                          const size_t end = at + bytes.size();
+                          if (c < ascii_.size() ? ascii_[c] : is_match_(c)) {
+                            matches.push_back({at, end});
+                          }
                           at = end;
-                        }
+                        });
                         return OkStatus();
                       });
   }
 
  private:
   IsMatch is_match_;
+  std::array<bool, 128> ascii_{};  // is_match_ of most characters
   SplitBehavior behavior_;
 };
 

@@ -79,6 +79,11 @@ Status SplitWords(Words& words, SplitBehavior behavior, bool invert, const FindM
         std::string_view(words.text).substr(word_begin, word_end - word_begin);
     matches.clear();
     MOIETY_RETURN_IF_ERROR(find(word, matches));
+    if (matches.empty() && !removes) {  // most words
+      ends.push_back(word_end);
+      word_begin = word_end;
+      continue;
+    }
     pieces.clear();
     size_t done = 0;
     for (const Regex::Match& match : matches) {

@@ -201,7 +201,7 @@ struct Tokenizer::Stream::State {
     auto same = static_cast<size_t>(mine - out.begin());
     // They may part inside a character.
     const auto cuts = [](std::string_view s, size_t at) {
-      return at < s.size() && (static_cast<uint8_t>(s[at]) & 0xC0) == 0x80;
+      return at < s.size() && IsUtf8Continuation(s[at]);
     };
     while (same > 0 && (cuts(out, same) || cuts(held, same))) --same;
     if (same == out.size()) {

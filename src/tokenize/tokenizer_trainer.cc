@@ -10,6 +10,7 @@
 #include "tokenize/bpe_trainer.h"
 #include "tokenize/byte_level.h"
 #include "tokenize/string_replacer.h"
+#include "tokenize/vocabulary.h"
 
 namespace moiety {
 namespace {
@@ -52,8 +53,6 @@ std::vector<std::string> SpecialTokens(const TokenizerTrainerOptions& options) {
   if (options.kind == TokenizerKind::kByteLevel) return {"<|endoftext|>"};
   return {"<unk>", "<s>", "</s>"};
 }
-
-std::string ByteToken(int byte) { return Format("<0x{:02X}>", byte); }
 
 // The 256 characters that stand for bytes, by code point.
 std::vector<std::string> ByteCharacters() {
@@ -193,7 +192,7 @@ Result<ordered_json> TokenizerTrainer::Train(
   if (byte_level) {
     characters = ByteCharacters();
   } else {
-    for (int byte = 0; byte < 256; ++byte) symbols.push_back(ByteToken(byte));
+    for (int byte = 0; byte < 256; ++byte) symbols.push_back(ByteToken(static_cast<uint8_t>(byte)));
     characters = CoveringCharacters(words, options_.character_coverage);
   }
   symbols.insert(symbols.end(), characters.begin(), characters.end());

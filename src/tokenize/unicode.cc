@@ -109,7 +109,7 @@ bool IsPunctuationOrAsciiSymbol(uint32_t c) {
 size_t WhiteSpaceBefore(std::string_view text, size_t begin, size_t end) {
   while (end > begin) {
     size_t start = end - 1;
-    while (start > begin && (static_cast<uint8_t>(text[start]) & 0xC0) == 0x80) --start;
+    while (start > begin && IsUtf8Continuation(text[start])) --start;
     if (!IsWhiteSpace(DecodeUtf8(text.substr(start)).code_point)) break;
     end = start;
   }

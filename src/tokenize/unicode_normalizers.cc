@@ -44,12 +44,9 @@ NormalizerResult MakeForm(const Component& component, NormalForm form, double gr
 std::string WithoutMarks(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  while (!text.empty()) {
-    const Utf8Character c = DecodeUtf8(text);
-    const auto length = static_cast<size_t>(c.length);
-    if (!IsMark(c.code_point)) out += text.substr(0, length);
-    text.remove_prefix(length);
-  }
+  ForEachCharacter(text, [&](uint32_t c, std::string_view bytes) {
+    if (!IsMark(c)) out += bytes;
+  });
   return out;
 }
 
@@ -67,16 +64,13 @@ bool IsNmtSpace(uint32_t c) {
 std::string Nmt(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  while (!text.empty()) {
-    const Utf8Character c = DecodeUtf8(text);
-    const auto length = static_cast<size_t>(c.length);
-    if (IsNmtSpace(c.code_point)) {
+  ForEachCharacter(text, [&](uint32_t c, std::string_view bytes) {
+    if (IsNmtSpace(c)) {
       out += ' ';
-    } else if (!IsNmtRemoved(c.code_point)) {
-      out += text.substr(0, length);
+    } else if (!IsNmtRemoved(c)) {
+      out += bytes;
     }
-    text.remove_prefix(length);
-  }
+  });
   return out;
 }
 

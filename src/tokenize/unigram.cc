@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/format.h"
+#include "base/utf8.h"
 #include "format/config_reader.h"
 #include "format/json.h"
 #include "tokenize/piece_trie.h"
@@ -55,12 +56,6 @@ double AsTheReferenceReads(double score) {
   for (; exponent < -308; exponent += 308) value /= PowerOfTen(308);
   value = exponent < 0 ? value / PowerOfTen(-exponent) : value * PowerOfTen(exponent);
   return std::signbit(score) ? -value : value;
-}
-
-// Of a character in valid UTF-8, by its first byte.
-size_t CharacterLength(char first) {
-  const auto lead = static_cast<uint8_t>(first);
-  return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
 }
 
 class Unigram : public TokenModel {
@@ -114,7 +109,7 @@ void Unigram::FindBestCuts(std::string_view word, std::vector<Cut>& cuts) const 
   };
   size_t begin = 0;
   while (begin < word.size()) {
-    const size_t character = CharacterLength(word[begin]);
+    const size_t character = Utf8Length(word[begin]);
     const double score = cuts[begin].score;
     bool has_character = false;
     PieceTrie::Node node = PieceTrie::kRoot;
@@ -179,9 +174,7 @@ Status Unigram::Load(const Component& component) {
   }
   MOIETY_RETURN_IF_ERROR(reader.status());
   unknown_score_ = *std::min_element(scores_.begin(), scores_.end()) - kUnknownPenalty;
-  for (size_t i = 0; i < bytes_.size(); ++i) {
-    bytes_[i] = vocabulary_.Find(Format("<0x{:02X}>", i));
-  }
+  bytes_ = vocabulary_.FindByteTokens();
   return OkStatus();
 }
 

@@ -21,6 +21,8 @@ int64_t TokenIdLimit(size_t num_pieces) {
   return static_cast<int64_t>(std::min(kMax, 64 * (std::min(num_pieces, kMax) + 1024)));
 }
 
+std::string ByteToken(uint8_t byte) { return Format("<0x{:02X}>", byte); }
+
 Vocabulary::Vocabulary(size_t num_pieces)
     : id_limit_(TokenIdLimit(num_pieces)),
       num_free_(num_pieces),
@@ -57,6 +59,14 @@ Status Vocabulary::Add(std::string_view piece, int64_t id) {
 }
 
 int32_t Vocabulary::Find(std::string_view piece) const { return slots_[SlotOf(piece)]; }
+
+std::array<int32_t, 256> Vocabulary::FindByteTokens() const {
+  std::array<int32_t, 256> ids{};
+  for (size_t byte = 0; byte < ids.size(); ++byte) {
+    ids[byte] = Find(ByteToken(static_cast<uint8_t>(byte)));
+  }
+  return ids;
+}
 
 std::string_view Vocabulary::Piece(int32_t id) const {
   if (!Contains(id)) return {};

@@ -2,6 +2,7 @@
 #ifndef MOIETY_TOKENIZE_VOCABULARY_H_
 #define MOIETY_TOKENIZE_VOCABULARY_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -16,6 +17,9 @@ namespace moiety {
 // `num_pieces` are below this (at most 2^24).
 int64_t TokenIdLimit(size_t num_pieces);
 
+// The token that stands for a byte: "<0x0A>".
+std::string ByteToken(uint8_t byte);
+
 // All pieces in one buffer, ids by an open-addressing table of hashes: no allocation per piece.
 class Vocabulary {
  public:
@@ -28,7 +32,8 @@ class Vocabulary {
   // TokenIdLimit(num_pieces).
   Status Add(std::string_view piece, int64_t id);
 
-  int32_t Find(std::string_view piece) const;  // kNone if absent
+  int32_t Find(std::string_view piece) const;       // kNone if absent
+  std::array<int32_t, 256> FindByteTokens() const;  // by byte; kNone where one is absent
   // For any id; an absent one has no piece. (A piece may be empty too: see Contains.)
   std::string_view Piece(int32_t id) const;
   bool Contains(int64_t id) const;

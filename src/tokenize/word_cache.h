@@ -1,4 +1,4 @@
-// What a model made of the words of a text so far. Texts repeat their words: most are looked up,
+// What was found about the words of a text so far. Texts repeat their words: most are looked up,
 // not worked out again.
 #ifndef MOIETY_TOKENIZE_WORD_CACHE_H_
 #define MOIETY_TOKENIZE_WORD_CACHE_H_
@@ -13,23 +13,17 @@
 
 namespace moiety {
 
-// For one text and the ids that it becomes, which are only appended to. Remembers short words, each
-// in the one place that its hash gives it; a look-up reads one cache line.
-class WordCache {
- public:
-  // A word as it is compared: up to 15 bytes and their number.
-  struct Key {
-    uint64_t low = 0;
-    uint64_t high = 0;
-    friend bool operator==(const Key&, const Key&) = default;
-  };
+// A short word as it is compared and hashed: its bytes and their number.
+struct WordKey {
   static constexpr size_t kMaxBytes = 15;
 
-  WordCache() : entries_(kNumEntries) {}
+  uint64_t low = 0;
+  uint64_t high = 0;
+  friend bool operator==(const WordKey&, const WordKey&) = default;
 
   // The key of text[begin, begin + length); 1 <= length <= kMaxBytes.
-  static Key KeyOf(std::string_view text, size_t begin, size_t length) {
-    Key key;
+  static WordKey Of(std::string_view text, size_t begin, size_t length) {
+    WordKey key;
     const char* word = text.data() + begin;
     if (begin + sizeof(key) <= text.size()) {
       std::memcpy(&key, word, sizeof(key));
@@ -45,9 +39,35 @@ class WordCache {
     return key;
   }
 
+  // A number below 2^bits.
+  size_t Hash(int bits) const {
+    const uint64_t mixed = (low ^ (high * 0xC2B2AE3D27D4EB4FU)) * 0x9E3779B97F4A7C15U;
+    return (mixed ^ mixed >> 32) * 0x9E3779B97F4A7C15U >> (64 - bits);
+  }
+};
+
+// Some of the words that were added: each has one place, and may be pushed out of it.
+class WordSet {
+ public:
+  WordSet() : keys_(size_t{1} << kIndexBits) {}
+  bool Contains(const WordKey& key) const { return keys_[key.Hash(kIndexBits)] == key; }
+  void Add(const WordKey& key) { keys_[key.Hash(kIndexBits)] = key; }
+
+ private:
+  static constexpr int kIndexBits = 12;
+  std::vector<WordKey> keys_;  // an empty place has length 0, which no word has
+};
+
+// What a model made of words. For one text and the ids that it becomes, which are only appended to.
+// Remembers short words, each in the one place that its hash gives it; a look-up reads one cache
+// line.
+class WordCache {
+ public:
+  WordCache() : entries_(kNumEntries) {}
+
   // Appends the word's ids, if it is known.
-  bool Append(const Key& key, std::vector<int32_t>& ids) const {
-    const Entry& entry = entries_[IndexOf(key)];
+  bool Append(const WordKey& key, std::vector<int32_t>& ids) const {
+    const Entry& entry = entries_[key.Hash(kIndexBits)];
     if (entry.key != key) return false;
     if (entry.count <= entry.ids.size()) {
       ids.insert(ids.end(), entry.ids.begin(), entry.ids.begin() + entry.count);
@@ -62,8 +82,8 @@ class WordCache {
   }
 
   // Remembers that the word became ids[begin, …).
-  void Set(const Key& key, const std::vector<int32_t>& ids, size_t begin) {
-    Entry& entry = entries_[IndexOf(key)];
+  void Set(const WordKey& key, const std::vector<int32_t>& ids, size_t begin) {
+    Entry& entry = entries_[key.Hash(kIndexBits)];
     entry.key = key;
     entry.count = static_cast<uint32_t>(ids.size() - begin);
     if (entry.count <= entry.ids.size()) {
@@ -79,7 +99,7 @@ class WordCache {
   static constexpr size_t kNumEntries = size_t{1} << kIndexBits;
 
   struct Entry {
-    Key key;  // an empty entry has length 0, which no word has
+    WordKey key;  // an empty entry has length 0, which no word has
     uint32_t count = 0;
     std::array<int32_t, 3> ids{};  // where there are more: the place of the first, in two halves
 
@@ -88,11 +108,6 @@ class WordCache {
              static_cast<size_t>(static_cast<uint32_t>(ids[1])) << 32;
     }
   };
-
-  static size_t IndexOf(const Key& key) {
-    const uint64_t mixed = (key.low ^ (key.high * 0xC2B2AE3D27D4EB4FU)) * 0x9E3779B97F4A7C15U;
-    return (mixed ^ mixed >> 32) * 0x9E3779B97F4A7C15U >> (64 - kIndexBits);
-  }
 
   std::vector<Entry> entries_;
 };

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/utf8.h"
 #include "format/config_reader.h"
 #include "tokenize/piece_trie.h"
 #include "tokenize/vocabulary_reader.h"
@@ -35,9 +36,7 @@ class WordPiece : public TokenModel {
  private:
   bool TooLong(std::string_view word) const {
     if (static_cast<int64_t>(word.size()) <= max_characters_) return false;
-    return std::count_if(word.begin(), word.end(), [](char c) {
-             return (static_cast<uint8_t>(c) & 0xC0) != 0x80;
-           }) > max_characters_;
+    return CountCharacters(word) > max_characters_;
   }
 
   // False where the word cannot be cut up; some ids may have been appended then.

@@ -119,6 +119,23 @@ TEST(CompleteUtf8Prefix, HoldsBackAnUnfinishedCharacter) {
   }
 }
 
+TEST(Utf8, CharactersOneByOne) {
+  const std::string text = "aé日🙂";
+  EXPECT_EQ(CountCharacters(text), 4);
+  EXPECT_EQ(CountCharacters(""), 0);
+  std::string joined;
+  std::vector<uint32_t> code_points;
+  ForEachCharacter(text, [&](uint32_t code_point, std::string_view bytes) {
+    EXPECT_EQ(bytes.size(), Utf8Length(bytes[0]));
+    EXPECT_FALSE(IsUtf8Continuation(bytes[0]));
+    for (const char byte : bytes.substr(1)) EXPECT_TRUE(IsUtf8Continuation(byte));
+    code_points.push_back(code_point);
+    joined += bytes;
+  });
+  EXPECT_EQ(joined, text);
+  EXPECT_EQ(code_points, (std::vector<uint32_t>{0x61, 0xE9, 0x65E5, 0x1F642}));
+}
+
 TEST(Utf8, AsciiPrefix) {
   for (size_t length = 0; length < 40; ++length) {
     const std::string ascii(length, 'a');

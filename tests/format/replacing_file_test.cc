@@ -33,6 +33,15 @@ TEST(ReplacingFile, AppearsOnlyWhenCommitted) {
   EXPECT_THAT(folder.List(), ElementsAre("x"));
 }
 
+TEST(ReplacingFile, AllAtOnce) {
+  const ScratchFolder folder;
+  folder.Write("x", "old");
+  ASSERT_TRUE(ReplaceFile(folder.path() / "x", "new").ok());
+  EXPECT_EQ(folder.Read("x"), "new");
+  EXPECT_FALSE(ReplaceFile(folder.path() / "no" / "x", "new").ok());
+  EXPECT_THAT(folder.List(), ElementsAre("x"));
+}
+
 TEST(ReplacingFile, LeavesNothingWithoutCommit) {
   const ScratchFolder folder;
   {
