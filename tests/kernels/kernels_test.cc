@@ -114,6 +114,20 @@ TEST_P(Kernels, MatmulOfEveryRowAndOutputCount) {
   }
 }
 
+// More of each size than the blocks of a table have.
+TEST_P(Kernels, MatmulOfManyBlocks) {
+  for (size_t type = 0; type < kWeightTypes.size(); ++type) {
+    for (const auto& [rows, outputs, depth] : std::vector<std::array<int64_t, 3>>{
+             {8, 31, 511}, {13, 33, 512}, {96, 32, 513}, {97, 65, 1030}, {199, 3, 16}}) {
+      const MatmulCase c = {rows, outputs, depth, depth + 1, outputs + 1, rows % 2 == 0};
+      const auto x = AwkwardValues(c.rows * c.x_stride, 4);
+      const auto w = AwkwardValues(c.outputs * c.depth, 5);
+      ASSERT_TRUE(SameBits(RunMatmul(table_, type, c, x, w), RunMatmul(ref_, type, c, x, w)))
+          << "type " << type << ", " << rows << " × " << depth << " × " << outputs;
+    }
+  }
+}
+
 // A row's result does not depend on how many rows come with it: this is what keeps bits equal over
 // batching.
 TEST_P(Kernels, MatmulRowsAreIndependent) {

@@ -15,6 +15,20 @@ struct BF16 {
   uint16_t bits;
 };
 
+// One register of a Vec.
+struct Part {
+  __m256 v;
+
+  static constexpr int64_t kLanes = 8;
+  static constexpr int kTileRows = 4;
+  static constexpr int kTileOutputs = 3;
+
+  static Part Zero() { return {_mm256_setzero_ps()}; }
+  static Part Load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  void Store(float* p) const { _mm256_storeu_ps(p, v); }
+};
+inline Part Fma(Part a, Part b, Part c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+
 struct Vec {
   __m256 low;
   __m256 high;
@@ -41,6 +55,11 @@ struct Vec {
     float buffer[16];
     Store(buffer);
     for (int64_t i = 0; i < n; ++i) p[i] = buffer[i];
+  }
+  // Each register to its own place, `stride` floats apart.
+  void StoreParts(float* p, int64_t stride) const {
+    _mm256_storeu_ps(p, low);
+    _mm256_storeu_ps(p + stride, high);
   }
   // Lanes outside [begin, end) become 0.
   Vec KeepLanes(int64_t begin, int64_t end) const {

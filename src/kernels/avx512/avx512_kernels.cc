@@ -24,6 +24,7 @@ inline __mmask16 FirstLanes(int64_t n) {
 struct Vec {
   __m512 v;
 
+  static constexpr int64_t kLanes = 16;
   static constexpr int kTileRows = 4;
   static constexpr int kTileOutputs = 4;
 
@@ -58,6 +59,8 @@ struct Vec {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
   }
 };
+
+using Part = Vec;  // one register holds all lanes
 
 inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
 inline Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }

@@ -2,7 +2,11 @@
 // file after defining, in the namespace MOIETY_KERNEL_NAMESPACE, a type `Vec` with
 //
 //   Zero() Set(x) Load(p) LoadPartial(p, n) Load(BF16*) … Store(p) StorePartial(p, n)
-//   + - * / Fma(a, b, c) Neg Max(a, b)  SumTree(v) MaxLane(v)  Sqrt(x)  Pow2(n)  Select(lt…)
+//   KeepLanes(begin, end)  + - * / -v  Fma(a, b, c)  SelectLess(…)  ScaleByPow2(v, n)  SumTree(v)
+//   kTileRows, kTileOutputs: the tile of a product whose vectors fit the registers
+//
+// and a type `Part`, one register of a Vec: Zero() Load(p) Store(p) Fma(a, b, c), kLanes and a tile
+// of its own; Vec itself where all lanes fit one, else with Vec::StoreParts(p, stride).
 //
 // Nothing here may come from the standard library or be an inline function shared with other files:
 // the linker could keep the copy compiled for this instruction set for everybody.
@@ -47,69 +51,15 @@ inline Vec ExpVec(Vec x) {
                     SelectLess(Vec::Set(kMax), x, Vec::Set(__builtin_inff()), y));
 }
 
-// R rows of x times O rows of w at once: each loaded vector is used R or O times.
-template <int R, int O, class W>
-inline void MatmulTile(const MatmulArgs& a, int64_t row, int64_t output) {
-  const float* x[R];
-  const W* w[O];
-  Vec acc[R][O];
-#pragma GCC unroll 8
-  for (int i = 0; i < R; ++i) x[i] = a.x + (row + i) * a.x_stride;
-#pragma GCC unroll 8
-  for (int j = 0; j < O; ++j) w[j] = static_cast<const W*>(a.w) + (output + j) * a.depth;
-#pragma GCC unroll 8
-  for (int i = 0; i < R; ++i) {
-#pragma GCC unroll 8
-    for (int j = 0; j < O; ++j) acc[i][j] = Vec::Zero();
-  }
-  int64_t k = 0;
-  for (; k + kLanes <= a.depth; k += kLanes) {
-    Vec xv[R];
-#pragma GCC unroll 8
-    for (int i = 0; i < R; ++i) xv[i] = Vec::Load(x[i] + k);
-#pragma GCC unroll 8
-    for (int j = 0; j < O; ++j) {
-      const Vec wv = Vec::Load(w[j] + k);
-#pragma GCC unroll 8
-      for (int i = 0; i < R; ++i) acc[i][j] = Fma(xv[i], wv, acc[i][j]);
-    }
-  }
-  if (k < a.depth) {
-    const int64_t rest = a.depth - k;
-#pragma GCC unroll 8
-    for (int j = 0; j < O; ++j) {
-      const Vec wv = Vec::LoadPartial(w[j] + k, rest);
-#pragma GCC unroll 8
-      for (int i = 0; i < R; ++i) acc[i][j] = Fma(Vec::LoadPartial(x[i] + k, rest), wv, acc[i][j]);
-    }
-  }
-#pragma GCC unroll 8
-  for (int i = 0; i < R; ++i) {
-    float* y = a.y + (row + i) * a.y_stride + output;
-#pragma GCC unroll 8
-    for (int j = 0; j < O; ++j) {
-      const float sum = SumTree(acc[i][j]);
-      y[j] = a.bias == nullptr ? sum : sum + a.bias[output + j];
-    }
-  }
-}
+}  // namespace
+}  // namespace MOIETY_KERNEL_NAMESPACE
+}  // namespace moiety
 
-template <int R, int O, class W>
-inline void MatmulRows(const MatmulArgs& a, int64_t row) {
-  int64_t output = 0;
-  for (; output + O <= a.outputs; output += O) MatmulTile<R, O, W>(a, row, output);
-  for (; output < a.outputs; ++output) MatmulTile<R, 1, W>(a, row, output);
-}
+#include "kernels/generic/matmul_impl.h"
 
-template <class W>
-void Matmul(const MatmulArgs& a) {
-  int64_t row = 0;
-  for (; row + Vec::kTileRows <= a.rows; row += Vec::kTileRows) {
-    MatmulRows<Vec::kTileRows, Vec::kTileOutputs, W>(a, row);
-  }
-  // A single row has its tile along the outputs.
-  for (; row < a.rows; ++row) MatmulRows<1, Vec::kTileOutputs * 2, W>(a, row);
-}
+namespace moiety {
+namespace MOIETY_KERNEL_NAMESPACE {
+namespace {
 
 void RmsNorm(const float* x, const float* gain, float eps, int64_t n, float* y) {
   Vec squares = Vec::Zero();

@@ -15,6 +15,20 @@ struct BF16 {
   uint16_t bits;
 };
 
+// One register of a Vec.
+struct Part {
+  float32x4_t v;
+
+  static constexpr int64_t kLanes = 4;
+  static constexpr int kTileRows = 6;
+  static constexpr int kTileOutputs = 4;
+
+  static Part Zero() { return {vdupq_n_f32(0)}; }
+  static Part Load(const float* p) { return {vld1q_f32(p)}; }
+  void Store(float* p) const { vst1q_f32(p, v); }
+};
+inline Part Fma(Part a, Part b, Part c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
+
 struct Vec {
   float32x4_t q[4];
 
@@ -57,6 +71,10 @@ struct Vec {
     float buffer[16];
     Store(buffer);
     for (int64_t i = 0; i < n; ++i) p[i] = buffer[i];
+  }
+  // Each register to its own place, `stride` floats apart.
+  void StoreParts(float* p, int64_t stride) const {
+    for (int i = 0; i < 4; ++i) vst1q_f32(p + i * stride, q[i]);
   }
   // Lanes outside [begin, end) become 0.
   Vec KeepLanes(int64_t begin, int64_t end) const {
