@@ -38,22 +38,22 @@ struct MatmulArgs {
   int64_t depth;
 };
 
-// Attention of one query over the keys of one KV page; see AttendTile below.
+// The keys and values of one KV page, as queries of one group of heads see them; see attend_tile.
 inline constexpr int64_t kTileKeys = 64;
 struct AttentionTile {
-  const float* query;   // [head_dim]
   const float* keys;    // [kTileKeys, head_dim]
   const float* values;  // [kTileKeys, head_dim]
-  int64_t begin;        // the query sees keys [begin, end) of the tile; others are not read
+  int64_t begin;        // the queries see keys [begin, end) of the tile; others are not read
   int64_t end;
   int64_t head_dim;
   float scale;
 };
-// Softmax over the tiles seen so far: start with max = -inf, sum = 0, acc = 0.
+// A query and the softmax over the tiles it has seen: start with max = -inf, sum = 0, acc = 0.
 struct AttentionState {
+  const float* query;  // [head_dim]
+  float* acc;          // [head_dim]
   float max;
   float sum;
-  float* acc;  // [head_dim]
 };
 
 struct KernelTable {
@@ -85,11 +85,16 @@ struct KernelTable {
   // x[i] = fma(x[i], cos, -(x[i + half]·sin)), x[i + half] = fma(x[i + half], cos, x[i]·sin).
   void (*rope)(float* x, const float* cos, const float* sin, int64_t half);
 
-  // One tile of the online softmax (Milakov, Gimelshein 2018):
+  // One tile of the online softmax (Milakov, Gimelshein 2018), for each query:
   //   s_j = (lane sum of query · key_j) · scale; m = max(state.max, max s_j); p_j = exp(s_j - m);
   //   c = exp(state.max - m); sum = fma(sum, c, lane sum of p_j with lane j mod 16);
   //   acc[d] = acc[d] · c, then fma(p_j, value_j[d], acc[d]) for ascending j.
-  void (*attend_tile)(const AttentionTile& tile, AttentionState& state);
+  void (*attend_tile)(const AttentionTile& tile, AttentionState* queries, int64_t num_queries);
+
+  // Joins what a query saw in later tiles, apart from the earlier ones, to what it saw in these:
+  //   m = max(state.max, later.max); c = exp(state.max - m); l = exp(later.max - m);
+  //   sum = fma(sum, c, later.sum · l); acc[d] = fma(acc[d], c, later.acc[d] · l).
+  void (*attend_merge)(const AttentionState& later, int64_t head_dim, AttentionState& state);
 };
 
 // Tables that this processor can run, slowest first; the first is always "ref".

@@ -163,14 +163,24 @@ TEST(RefKernels, AttendTilesAreASoftmaxOverTheirKeys) {
     const auto values = RandomValues(kKeys * head_dim, 13);
     constexpr int64_t kBegin = 3;
     constexpr int64_t kEnd = kTileKeys + 41;
-    std::vector<float> acc(static_cast<size_t>(head_dim), 0.0F);
-    AttentionState state = {-std::numeric_limits<float>::infinity(), 0, acc.data()};
-    Ref().attend_tile(
-        {query.data(), keys.data(), values.data(), kBegin, kTileKeys, head_dim, kScale}, state);
-    const int64_t second = kTileKeys * head_dim;
-    Ref().attend_tile({query.data(), keys.data() + second, values.data() + second, 0,
-                       kEnd - kTileKeys, head_dim, kScale},
-                      state);
+    // The second tile once behind the first, and once apart from it and then joined.
+    std::vector<std::vector<float>> accs(3, std::vector<float>(static_cast<size_t>(head_dim)));
+    const auto start = [&](size_t i) {
+      return AttentionState{query.data(), accs[i].data(), -std::numeric_limits<float>::infinity(),
+                            0};
+    };
+    const AttentionTile first = {keys.data(), values.data(), kBegin, kTileKeys, head_dim, kScale};
+    const int64_t offset = kTileKeys * head_dim;
+    const AttentionTile second = {
+        keys.data() + offset, values.data() + offset, 0, kEnd - kTileKeys, head_dim, kScale};
+    AttentionState state = start(0);
+    Ref().attend_tile(first, &state, 1);
+    Ref().attend_tile(second, &state, 1);
+    AttentionState joined = start(1);
+    Ref().attend_tile(first, &joined, 1);
+    AttentionState later = start(2);
+    Ref().attend_tile(second, &later, 1);
+    Ref().attend_merge(later, head_dim, joined);
 
     std::vector<double> expected(static_cast<size_t>(head_dim), 0.0);
     double sum = 0;
@@ -191,8 +201,9 @@ TEST(RefKernels, AttendTilesAreASoftmaxOverTheirKeys) {
     // error, the exponential's, the correction's, and the roundings of up to 64 + 2 additions.
     const double score_error = (LaneSumError(head_dim) + 2 * kUnit) * static_cast<double>(head_dim);
     const double error = 2 * (score_error + 2 * kExpError + 66 * kUnit);
-    for (size_t d = 0; d < acc.size(); ++d) {
-      ASSERT_NEAR(static_cast<double>(acc[d] / state.sum), expected[d] / sum, error);
+    for (size_t d = 0; d < accs[0].size(); ++d) {
+      ASSERT_NEAR(static_cast<double>(accs[0][d] / state.sum), expected[d] / sum, error);
+      ASSERT_NEAR(static_cast<double>(accs[1][d] / joined.sum), expected[d] / sum, error);
     }
   }
 }
@@ -256,8 +267,8 @@ TEST(ArithmeticContract, KeepsItsBits) {
   Ref().rope(y.data(), w.data(), w.data() + kN / 2, kN / 2);
   EXPECT_EQ(hash_of(y), 17630380119780708338U);
   std::vector<float> acc(15, 0.0F);
-  AttentionState state = {-1, 0.5F, acc.data()};
-  Ref().attend_tile({x.data(), x.data(), w.data(), 5, 62, 15, 0.3F}, state);
+  AttentionState state = {x.data(), acc.data(), -1, 0.5F};
+  Ref().attend_tile({x.data(), w.data(), 5, 62, 15, 0.3F}, &state, 1);
   acc.insert(acc.end(), {state.max, state.sum});
   EXPECT_EQ(hash_of(acc), 5265740865065451420U);
   std::vector<float> products(100);

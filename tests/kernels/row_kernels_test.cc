@@ -157,10 +157,11 @@ struct TileResult {
   float sum;
 };
 
-TileResult Attend(const KernelTable& table, const AttentionTile& tile, const TileResult& before) {
+TileResult Attend(const KernelTable& table, const float* query, const AttentionTile& tile,
+                  const TileResult& before) {
   TileResult result = {Padded(before.acc), before.max, before.sum};
-  AttentionState state = {before.max, before.sum, result.acc.data() + 1};
-  table.attend_tile(tile, state);
+  AttentionState state = {query, result.acc.data() + 1, before.max, before.sum};
+  table.attend_tile(tile, &state, 1);
   result.max = state.max;
   result.sum = state.sum;
   return result;
@@ -183,15 +184,14 @@ TEST_P(RowKernels, AttendTile) {
                                                                              {17, 63},
                                                                              {1, 50}}) {
       for (const auto& k : {keys, tame_keys}) {
-        const AttentionTile tile = {query.data() + 1, k.data() + 1, values.data() + 1, begin, end,
-                                    head_dim,         0.25F};
+        const AttentionTile tile = {k.data() + 1, values.data() + 1, begin, end, head_dim, 0.25F};
         const std::vector<float> zeros(static_cast<size_t>(head_dim), 0.0F);
         // The first tile of a query, and one that meets what earlier tiles left.
         for (const TileResult& before :
              {TileResult{zeros, -kInfinity, 0}, TileResult{RandomValues(head_dim, 4), 0.1F, 3},
               TileResult{RandomValues(head_dim, 5), 1e5F, 1}}) {
-          const TileResult expected = Attend(ref_, tile, before);
-          const TileResult found = Attend(table_, tile, before);
+          const TileResult expected = Attend(ref_, query.data() + 1, tile, before);
+          const TileResult found = Attend(table_, query.data() + 1, tile, before);
           ASSERT_TRUE(SameBits(found.acc, expected.acc))
               << head_dim << ", " << begin << " … " << end;
           ASSERT_TRUE(
@@ -204,6 +204,62 @@ TEST_P(RowKernels, AttendTile) {
 }
 
 // Keys and values outside [begin, end) are not read: they may be anything, NaN too.
+// Queries that share a tile do not see each other, however many they are.
+TEST_P(RowKernels, AttendTileOfManyQueries) {
+  for (const int64_t head_dim : {6, 16, 80, 128}) {
+    const auto keys = AwkwardValues(kTileKeys * head_dim, 2);
+    const auto values = RandomValues(kTileKeys * head_dim, 3);
+    for (const int64_t begin : {0, 7}) {
+      const AttentionTile tile = {keys.data(), values.data(), begin, 61, head_dim, 0.25F};
+      for (int64_t count = 0; count <= 9; ++count) {
+        const auto queries = RandomValues(count * head_dim, 6);
+        const auto start = RandomValues(count * head_dim, 7);
+        auto acc = start;
+        std::vector<AttentionState> states;
+        for (int64_t i = 0; i < count; ++i) {
+          states.push_back({queries.data() + i * head_dim, acc.data() + i * head_dim,
+                            static_cast<float>(i), static_cast<float>(i + 1)});
+        }
+        table_.attend_tile(tile, states.data(), count);
+        for (int64_t i = 0; i < count; ++i) {
+          const TileResult before = {
+              {start.begin() + i * head_dim, start.begin() + (i + 1) * head_dim},
+              static_cast<float>(i),
+              static_cast<float>(i + 1)};
+          const TileResult alone = Attend(ref_, queries.data() + i * head_dim, tile, before);
+          const AttentionState& state = states[static_cast<size_t>(i)];
+          EXPECT_EQ(std::memcmp(state.acc, alone.acc.data() + 1,
+                                static_cast<size_t>(head_dim) * sizeof(float)),
+                    0)
+              << head_dim << ", query " << i << " of " << count;
+          EXPECT_EQ(Bits(state.max), Bits(alone.max));
+          EXPECT_EQ(Bits(state.sum), Bits(alone.sum));
+        }
+      }
+    }
+  }
+}
+
+TEST_P(RowKernels, AttendMerge) {
+  for (const int64_t head_dim : {1, 15, 16, 80, 128}) {
+    for (const auto& [max, later_max] : std::vector<std::pair<float, float>>{
+             {0.5F, 0.25F}, {-3.0F, 90.0F}, {2.0F, 2.0F}, {-kInfinity, 1.0F}}) {
+      const auto start = RandomValues(head_dim, 1);
+      auto later_acc = AwkwardValues(head_dim, 2);
+      const AttentionState later = {nullptr, later_acc.data(), later_max, 7};
+      const auto merge = [&](const KernelTable& table) {
+        auto acc = Padded(start);
+        AttentionState state = {nullptr, acc.data() + 1, max, 3};
+        table.attend_merge(later, head_dim, state);
+        acc.push_back(state.max);
+        acc.push_back(state.sum);
+        return acc;
+      };
+      EXPECT_TRUE(SameBits(merge(table_), merge(ref_))) << head_dim << ", " << max;
+    }
+  }
+}
+
 TEST_P(RowKernels, AttendTileIgnoresUnseenKeys) {
   constexpr int64_t kHeadDim = 20;
   const auto query = RandomValues(kHeadDim, 1);
@@ -211,7 +267,7 @@ TEST_P(RowKernels, AttendTileIgnoresUnseenKeys) {
   auto values = RandomValues(kTileKeys * kHeadDim, 3);
   const TileResult start = {std::vector<float>(kHeadDim, 0.0F), -kInfinity, 0};
   const auto attend = [&](const std::vector<float>& k, const std::vector<float>& v) {
-    return Attend(table_, {query.data(), k.data(), v.data(), 5, 41, kHeadDim, 0.2F}, start);
+    return Attend(table_, query.data(), {k.data(), v.data(), 5, 41, kHeadDim, 0.2F}, start);
   };
   const TileResult clean = attend(keys, values);
   for (int64_t i = 0; i < kTileKeys * kHeadDim; ++i) {
@@ -230,9 +286,9 @@ TEST_P(RowKernels, AttendTileKeepsNan) {
   query.back() = kNan;
   const auto keys = RandomValues(kTileKeys * kHeadDim, 2);
   const TileResult start = {std::vector<float>(kHeadDim, 0.0F), -kInfinity, 0};
-  const AttentionTile tile = {query.data(), keys.data(), keys.data(), 0, 33, kHeadDim, 0.2F};
-  const TileResult found = Attend(table_, tile, start);
-  EXPECT_TRUE(SameBits(found.acc, Attend(ref_, tile, start).acc));
+  const AttentionTile tile = {keys.data(), keys.data(), 0, 33, kHeadDim, 0.2F};
+  const TileResult found = Attend(table_, query.data(), tile, start);
+  EXPECT_TRUE(SameBits(found.acc, Attend(ref_, query.data(), tile, start).acc));
   EXPECT_TRUE(std::isnan(found.sum));
   for (size_t d = 1; d <= kHeadDim; ++d) EXPECT_TRUE(std::isnan(found.acc[d]));
 }

@@ -22,11 +22,25 @@ struct Part {
   static constexpr int64_t kLanes = 8;
   static constexpr int kTileRows = 4;
   static constexpr int kTileOutputs = 3;
+  static constexpr int kAttentionTile = 8;
 
+  static Part Set(float x) { return {_mm256_set1_ps(x)}; }
   static Part Zero() { return {_mm256_setzero_ps()}; }
   static Part Load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  // The first n lanes; none or all where n is beyond them.
+  static Part LoadPartial(const float* p, int64_t n) {
+    return {_mm256_maskload_ps(p, FirstLanes(n))};
+  }
   void Store(float* p) const { _mm256_storeu_ps(p, v); }
+  void StorePartial(float* p, int64_t n) const { _mm256_maskstore_ps(p, FirstLanes(n), v); }
+
+ private:
+  static __m256i FirstLanes(int64_t n) {
+    const int count = n < 0 ? 0 : n > 8 ? 8 : static_cast<int>(n);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
 };
+inline Part operator*(Part a, Part b) { return {_mm256_mul_ps(a.v, b.v)}; }
 inline Part Fma(Part a, Part b, Part c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
 
 struct Vec {

@@ -27,6 +27,7 @@ struct Vec {
   static constexpr int64_t kLanes = 16;
   static constexpr int kTileRows = 4;
   static constexpr int kTileOutputs = 4;
+  static constexpr int kAttentionTile = 16;
 
   static Vec Set(float x) { return {_mm512_set1_ps(x)}; }
   static Vec Zero() { return {_mm512_setzero_ps()}; }
@@ -52,6 +53,32 @@ struct Vec {
   Vec KeepLanes(int64_t begin, int64_t end) const {
     const auto mask = static_cast<__mmask16>(FirstLanes(end) & ~FirstLanes(begin));
     return {_mm512_maskz_mov_ps(mask, v)};
+  }
+
+  // The trees of 16 vectors that stand one behind the other: each step adds halves of two of them.
+  static void SumSixteenTrees(const float* lanes, float* sums) {
+    // Which vector's sum a step puts where: element 4 · i + j of the result is that of vector
+    // 4 · j + i, so they are taken in that order.
+    const auto load = [&](int i) { return _mm512_loadu_ps(lanes + 16 * (i / 4 + 4 * (i % 4))); };
+    const auto halves = [](__m512 a, __m512 b) {  // lanes i and i + 8
+      return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
+    };
+    const auto quarters = [](__m512 a, __m512 b) {  // i and i + 4
+      return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xDD));
+    };
+    __m512 four[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      four[i] =
+          quarters(halves(load(4 * i), load(4 * i + 1)), halves(load(4 * i + 2), load(4 * i + 3)));
+    }
+    const auto pairs = [](__m512 a, __m512 b) {  // i and i + 2
+      return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xEE));
+    };
+    const __m512 a = pairs(four[0], four[1]);
+    const __m512 b = pairs(four[2], four[3]);
+    _mm512_storeu_ps(  // i and i + 1
+        sums, _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xDD)));
   }
 
  private:

@@ -36,6 +36,18 @@ inline void StoreUpTo(Vec v, float* p, int64_t n) {
   }
 }
 
+constexpr int kParts = kLanes / Part::kLanes;  // registers of a Vec
+
+// sums[i] = tree of the 16 lanes that stand at lanes + 16 · i.
+template <int N, class P = Part>
+inline void SumTrees(const float* lanes, float* sums) {
+  if constexpr (N == 16 && kParts == 1) {
+    P::SumSixteenTrees(lanes, sums);
+  } else {
+    for (int i = 0; i < N; ++i) sums[i] = SumTree(Vec::Load(lanes + i * kLanes));
+  }
+}
+
 // moiety::Exp lane by lane.
 inline Vec ExpVec(Vec x) {
   using namespace exp_constants;  // NOLINT(google-build-using-namespace)
@@ -56,6 +68,8 @@ inline Vec ExpVec(Vec x) {
 }  // namespace moiety
 
 #include "kernels/generic/matmul_impl.h"
+// After what it is built from.
+#include "kernels/generic/attention_impl.h"
 
 namespace moiety {
 namespace MOIETY_KERNEL_NAMESPACE {
@@ -129,38 +143,6 @@ void Rope(float* x, const float* cos, const float* sin, int64_t half) {
   }
 }
 
-void AttendTile(const AttentionTile& t, AttentionState& state) {
-  float p[kTileKeys] = {};  // keys outside [begin, end) keep 0 and change no sum
-  float max = state.max;
-  for (int64_t j = t.begin; j < t.end; ++j) {
-    const float* key = t.keys + j * t.head_dim;
-    Vec dot = Vec::Zero();
-    for (int64_t d = 0; d < t.head_dim; d += kLanes) {
-      dot = Fma(LoadUpTo(t.query + d, t.head_dim - d), LoadUpTo(key + d, t.head_dim - d), dot);
-    }
-    p[j] = SumTree(dot) * t.scale;
-    max = p[j] > max ? p[j] : max;
-  }
-  Vec sums = Vec::Zero();
-  for (int64_t j = t.begin / kLanes * kLanes; j < t.end; j += kLanes) {
-    Vec v = ExpVec(Vec::Load(p + j) - Vec::Set(max));
-    v = v.KeepLanes(t.begin - j, t.end - j);
-    v.Store(p + j);
-    sums = sums + v;
-  }
-  const float correction = Exp(state.max - max);
-  state.sum = __builtin_fmaf(state.sum, correction, SumTree(sums));
-  state.max = max;
-  for (int64_t d = 0; d < t.head_dim; d += kLanes) {
-    const int64_t rest = t.head_dim - d;
-    Vec acc = LoadUpTo(state.acc + d, rest) * Vec::Set(correction);
-    for (int64_t j = t.begin; j < t.end; ++j) {
-      acc = Fma(Vec::Set(p[j]), LoadUpTo(t.values + j * t.head_dim + d, rest), acc);
-    }
-    StoreUpTo(acc, state.acc + d, rest);
-  }
-}
-
 }  // namespace
 }  // namespace MOIETY_KERNEL_NAMESPACE
 }  // namespace moiety
@@ -169,5 +151,5 @@ void AttendTile(const AttentionTile& t, AttentionState& state) {
 #define MOIETY_GENERIC_KERNEL_TABLE(name)                                                  \
   {                                                                                        \
     name, {Matmul<float>, Matmul<F16>, Matmul<BF16>}, RmsNorm, SiluMul, Add, Axpy, SumExp, \
-        Softmax, Rope, AttendTile                                                          \
+        Softmax, Rope, AttendTile, AttendMerge                                             \
   }

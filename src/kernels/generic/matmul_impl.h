@@ -70,7 +70,6 @@ inline void StreamRows(const MatmulArgs& a, int64_t row) {
 constexpr int64_t kBlockDepth = 512;
 constexpr int64_t kBlockRows = 96;
 constexpr int64_t kBlockOutputs = 32;
-constexpr int kParts = kLanes / Part::kLanes;  // registers of 16 lanes
 constexpr int kTileRows = Part::kTileRows;
 constexpr int kTileOutputs = Part::kTileOutputs;
 constexpr int64_t kTileSums = kTileRows * kTileOutputs * kLanes;

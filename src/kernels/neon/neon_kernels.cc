@@ -22,11 +22,25 @@ struct Part {
   static constexpr int64_t kLanes = 4;
   static constexpr int kTileRows = 6;
   static constexpr int kTileOutputs = 4;
+  static constexpr int kAttentionTile = 16;
 
+  static Part Set(float x) { return {vdupq_n_f32(x)}; }
   static Part Zero() { return {vdupq_n_f32(0)}; }
   static Part Load(const float* p) { return {vld1q_f32(p)}; }
+  // The first n lanes; none or all where n is beyond them.
+  static Part LoadPartial(const float* p, int64_t n) {
+    float buffer[4] = {};
+    for (int64_t i = 0; i < n && i < 4; ++i) buffer[i] = p[i];
+    return Load(buffer);
+  }
   void Store(float* p) const { vst1q_f32(p, v); }
+  void StorePartial(float* p, int64_t n) const {
+    float buffer[4];
+    Store(buffer);
+    for (int64_t i = 0; i < n && i < 4; ++i) p[i] = buffer[i];
+  }
 };
+inline Part operator*(Part a, Part b) { return {vmulq_f32(a.v, b.v)}; }
 inline Part Fma(Part a, Part b, Part c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
 
 struct Vec {

@@ -112,13 +112,13 @@ void Rope(float* x, const float* cos, const float* sin, int64_t half) {
   }
 }
 
-void AttendTile(const AttentionTile& t, AttentionState& state) {
+void AttendQuery(const AttentionTile& t, AttentionState& state) {
   std::array<float, kTileKeys> p{};  // keys outside [begin, end) keep 0 and change no sum
   float max = state.max;
   for (int64_t j = t.begin; j < t.end; ++j) {
     const float* key = t.keys + j * t.head_dim;
     const float score = LaneDot(
-        t.head_dim, [&](int64_t d) { return t.query[d]; }, [&](int64_t d) { return key[d]; });
+        t.head_dim, [&](int64_t d) { return state.query[d]; }, [&](int64_t d) { return key[d]; });
     p[static_cast<size_t>(j)] = score * t.scale;
     max = Max(p[static_cast<size_t>(j)], max);
   }
@@ -140,15 +140,31 @@ void AttendTile(const AttentionTile& t, AttentionState& state) {
   }
 }
 
+void AttendTile(const AttentionTile& tile, AttentionState* queries, int64_t num_queries) {
+  for (int64_t i = 0; i < num_queries; ++i) AttendQuery(tile, queries[i]);
+}
+
+void AttendMerge(const AttentionState& later, int64_t head_dim, AttentionState& state) {
+  const float max = Max(later.max, state.max);
+  const float earlier_factor = Exp(state.max - max);
+  const float later_factor = Exp(later.max - max);
+  state.sum = std::fma(state.sum, earlier_factor, later.sum * later_factor);
+  state.max = max;
+  for (int64_t d = 0; d < head_dim; ++d) {
+    state.acc[d] = std::fma(state.acc[d], earlier_factor, later.acc[d] * later_factor);
+  }
+}
+
 }  // namespace
 
 extern const KernelTable kRefKernels;
 const KernelTable kRefKernels = {
-    "ref",   {Matmul<float>, Matmul<F16>, Matmul<BF16>},
-    RmsNorm, SiluMul,
-    Add,     Axpy,
-    SumExp,  Softmax,
-    Rope,    AttendTile,
+    "ref",       {Matmul<float>, Matmul<F16>, Matmul<BF16>},
+    RmsNorm,     SiluMul,
+    Add,         Axpy,
+    SumExp,      Softmax,
+    Rope,        AttendTile,
+    AttendMerge,
 };
 
 }  // namespace moiety
