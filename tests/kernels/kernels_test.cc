@@ -117,8 +117,12 @@ TEST_P(Kernels, MatmulOfEveryRowAndOutputCount) {
 // More of each size than the blocks of a table have.
 TEST_P(Kernels, MatmulOfManyBlocks) {
   for (size_t type = 0; type < kWeightTypes.size(); ++type) {
-    for (const auto& [rows, outputs, depth] : std::vector<std::array<int64_t, 3>>{
-             {8, 31, 511}, {13, 33, 512}, {96, 32, 513}, {97, 65, 1030}, {199, 3, 16}}) {
+    for (const auto& [rows, outputs, depth] : std::vector<std::array<int64_t, 3>>{{8, 31, 511},
+                                                                                  {32, 31, 511},
+                                                                                  {37, 33, 512},
+                                                                                  {96, 32, 513},
+                                                                                  {97, 65, 1030},
+                                                                                  {199, 3, 16}}) {
       const MatmulCase c = {rows, outputs, depth, depth + 1, outputs + 1, rows % 2 == 0};
       const auto x = AwkwardValues(c.rows * c.x_stride, 4);
       const auto w = AwkwardValues(c.outputs * c.depth, 5);

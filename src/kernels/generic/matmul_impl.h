@@ -33,6 +33,8 @@ inline void StreamTile(const MatmulArgs& a, int64_t row, int64_t output) {
     for (int i = 0; i < R; ++i) xv[i] = Vec::Load(x[i] + k);
 #pragma GCC unroll 8
     for (int j = 0; j < O; ++j) {
+      // The weights of the next tile come from memory into the second level meanwhile.
+      if (row == 0) __builtin_prefetch(w[j] + k + O * a.depth, 0, 2);
       const Vec wv = Vec::Load(w[j] + k);
 #pragma GCC unroll 8
       for (int i = 0; i < R; ++i) acc[i][j] = Fma(xv[i], wv, acc[i][j]);
@@ -47,12 +49,20 @@ inline void StreamTile(const MatmulArgs& a, int64_t row, int64_t output) {
       for (int i = 0; i < R; ++i) acc[i][j] = Fma(Vec::LoadPartial(x[i] + k, rest), wv, acc[i][j]);
     }
   }
+  alignas(64) float lanes[R * O * kLanes];
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+    for (int j = 0; j < O; ++j) acc[i][j].Store(lanes + (i * O + j) * kLanes);
+  }
+  float sums[R * O];
+  SumTrees<R * O>(lanes, sums);
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) {
     float* y = a.y + (row + i) * a.y_stride + output;
 #pragma GCC unroll 8
     for (int j = 0; j < O; ++j) {
-      const float sum = SumTree(acc[i][j]);
+      const float sum = sums[i * O + j];
       y[j] = a.bias == nullptr ? sum : sum + a.bias[output + j];
     }
   }
@@ -94,6 +104,7 @@ void Pack(const From* from, int64_t stride, int64_t count, int64_t depth, float*
       const From* row = from + (first + j) * stride;
       float* out = panel + j * L;
       for (int64_t step = 0; step < steps; ++step, out += T * L) {
+        __builtin_prefetch(row + step * kLanes + kBlockDepth, 0, 2);
         const V v =
             first + j < count ? LoadUpTo(row + step * kLanes, depth - step * kLanes) : V::Zero();
         v.StoreParts(out, steps * T * L);
@@ -197,7 +208,7 @@ void MatmulInBlocks(const MatmulArgs& a) {
 
 template <class W>
 void Matmul(const MatmulArgs& a) {
-  constexpr int64_t kMinBlockRows = 8;
+  constexpr int64_t kMinBlockRows = 32;  // fewer do not pay for the copies
   if constexpr (kParts > 1) {
     if (a.rows >= kMinBlockRows && a.depth > 0) return MatmulInBlocks<W>(a);
   }
@@ -205,7 +216,10 @@ void Matmul(const MatmulArgs& a) {
   for (; row + Vec::kTileRows <= a.rows; row += Vec::kTileRows) {
     StreamRows<Vec::kTileRows, Vec::kTileOutputs, W>(a, row);
   }
-  // A single row has its tile along the outputs.
+  // Fewer rows have their tile along the outputs.
+  if constexpr (Vec::kTileRows > 2) {
+    for (; row + 2 <= a.rows; row += 2) StreamRows<2, Vec::kTileOutputs * 2, W>(a, row);
+  }
   for (; row < a.rows; ++row) StreamRows<1, Vec::kTileOutputs * 2, W>(a, row);
 }
 }  // namespace
