@@ -7,9 +7,10 @@
 namespace moiety {
 
 struct CpuFeatures {
-  bool avx2 = false;    // AVX2, FMA and F16C
-  bool avx512 = false;  // AVX-512 F, BW, VL, DQ
-  bool neon = false;    // arm64 always has it
+  bool avx2 = false;         // AVX2, FMA and F16C
+  bool avx512 = false;       // AVX-512 F, BW, VL, DQ
+  bool avx512_bf16 = false;  // and AVX-512 as above
+  bool neon = false;         // arm64 always has it
 };
 
 const CpuFeatures& DetectedCpuFeatures();

@@ -9,6 +9,7 @@ extern const KernelTable kRefKernels;
 #if defined(__x86_64__)
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
+void MatmulAvx512Bf16(const Bf16MatmulArgs& args);
 #elif defined(__aarch64__)
 extern const KernelTable kNeonKernels;
 #endif
@@ -20,13 +21,25 @@ struct Candidate {
   bool supported;
 };
 
+#if defined(__x86_64__)
+// With the products of bf16 where the processor has them.
+const KernelTable& Avx512Kernels() {
+  static const KernelTable table = [] {
+    KernelTable t = kAvx512Kernels;
+    if (DetectedCpuFeatures().avx512_bf16) t.matmul_bf16 = MatmulAvx512Bf16;
+    return t;
+  }();
+  return table;
+}
+#endif
+
 // Slowest first.
 std::vector<Candidate> Candidates() {
   [[maybe_unused]] const CpuFeatures& cpu = DetectedCpuFeatures();
   return {
     {&kRefKernels, true},
 #if defined(__x86_64__)
-        {&kAvx2Kernels, cpu.avx2}, {&kAvx512Kernels, cpu.avx512},
+        {&kAvx2Kernels, cpu.avx2}, {&Avx512Kernels(), cpu.avx512},
 #elif defined(__aarch64__)
         {&kNeonKernels, cpu.neon},
 #endif

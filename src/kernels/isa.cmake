@@ -20,4 +20,5 @@ endfunction()
 
 moiety_kernel_folder(avx2 "x86_64|AMD64" ${MOIETY_AVX2_FLAGS})
 moiety_kernel_folder(avx512 "x86_64|AMD64" ${MOIETY_AVX512_FLAGS})
+moiety_kernel_folder(avx512bf16 "x86_64|AMD64" ${MOIETY_AVX512_FLAGS} -mavx512bf16)
 moiety_kernel_folder(neon "aarch64|arm64")

@@ -25,16 +25,34 @@ namespace moiety {
 enum class WeightType : uint8_t { kF32, kF16, kBF16 };
 inline constexpr int kNumWeightTypes = 3;
 
-// y[i, j] = lane sum over k of x[i, k] · w[j, k], plus bias[j] if there is one (one rounded add).
-struct MatmulArgs {
-  const float* x;     // [rows, depth]
+// Operands of a product with transposed weights, as networks store them ("NT").
+template <class X>
+struct MatmulArgsOf {
+  const X* x;         // [rows, depth]
   int64_t x_stride;   // elements from one row to the next
-  const void* w;      // [outputs, depth], contiguous rows of the table's weight type
+  const void* w;      // [outputs, depth], contiguous rows of the function's weight type
   const float* bias;  // [outputs] or null
   float* y;           // [rows, outputs]
   int64_t y_stride;
   int64_t rows;
   int64_t outputs;
+  int64_t depth;
+};
+using MatmulArgs = MatmulArgsOf<float>;
+using Bf16MatmulArgs = MatmulArgsOf<uint16_t>;
+
+// Operands of a product whose reduced dimension is the rows of its second factor: gradients of
+// inputs ("NN": a is [rows, depth] with a_step 1) and of weights ("TN": a is [depth, rows] with
+// a_stride 1).
+struct OuterMatmulArgs {
+  const float* a;  // element (i, p) at a[i · a_stride + p · a_step]
+  int64_t a_stride;
+  int64_t a_step;
+  const void* b;  // [depth, cols], contiguous rows of the function's weight type
+  float* y;       // [rows, cols]
+  int64_t y_stride;
+  int64_t rows;
+  int64_t cols;
   int64_t depth;
 };
 
@@ -59,8 +77,21 @@ struct AttentionState {
 struct KernelTable {
   const char* isa;  // "ref", "avx2", "avx512", "neon"
 
+  // How often a function of this table ran a product or a tile of attention, in this process.
+  // Counted by the functions themselves, so it proves which table computes.
+  const int64_t* num_calls;
+
+  // y[i, j] = lane sum over k of x[i, k] · w[j, k], plus bias[j] if there is one (one rounded add).
   // Indexed by WeightType.
   void (*matmul[kNumWeightTypes])(const MatmulArgs& args);
+
+  // y[i, c] = fma(a(i, p), b[p, c], y[i, c]) for ascending p: adds to what is there. By WeightType.
+  void (*outer_matmul[kNumWeightTypes])(const OuterMatmulArgs& args);
+
+  // As matmul, but of bf16 with bf16 in the processor's own arithmetic (subnormals as zeros, sums
+  // of pairs of products): one row gives the bits of many, other tables give other bits. Null where
+  // the processor has no such instructions.
+  void (*matmul_bf16)(const Bf16MatmulArgs& args);
 
   // y = x · (1 / √(mean of squares + eps)) · gain. Mean: lane sum of x·x, divided by n.
   // y may be x.
@@ -96,6 +127,10 @@ struct KernelTable {
   //   sum = fma(sum, c, later.sum · l); acc[d] = fma(acc[d], c, later.acc[d] · l).
   void (*attend_merge)(const AttentionState& later, int64_t head_dim, AttentionState& state);
 };
+
+inline int64_t NumCalls(const KernelTable& table) {
+  return __atomic_load_n(table.num_calls, __ATOMIC_RELAXED);
+}
 
 // Tables that this processor can run, slowest first; the first is always "ref".
 const std::vector<const KernelTable*>& AvailableKernels();

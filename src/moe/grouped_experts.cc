@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "kernels/kernels.h"
-#include "ops/elementwise.h"
 #include "ops/linear.h"
 
 namespace moiety {
@@ -24,28 +23,24 @@ Matrix RunGroupedExperts(Exec& exec, const Matrix& packed, const DispatchPlan& p
   const int64_t d_expert = experts[0].gate.rows();
   const Matrix out = exec.NewMatrix(packed.rows, packed.cols);
   const Exec::Scope scope(exec);
-  const Matrix gate = exec.NewMatrix(packed.rows, d_expert);
-  const Matrix up = exec.NewMatrix(packed.rows, d_expert);
+  const Matrix hidden = exec.NewMatrix(packed.rows, d_expert);
   if (!exec.ok()) return out;
 
   // All experts' products run as one loop, so that an expert with few rows does not leave threads
   // idle.
-  std::vector<LinearJob> in;
+  std::vector<GatedLinearJob> in;
   std::vector<LinearJob> back;
   for (int64_t e = 0; e < plan.num_experts(); ++e) {
     if (plan.load(e) == 0) continue;
     const int64_t begin = plan.begin[static_cast<size_t>(e)];
     const int64_t end = plan.begin[static_cast<size_t>(e) + 1];
     const FeedForward& expert = experts[static_cast<size_t>(e)];
-    const Matrix x = Slice(packed, begin, end);
-    in.push_back({x, expert.gate, expert.gate_bias, Slice(gate, begin, end)});
-    in.push_back({x, expert.up, expert.up_bias, Slice(up, begin, end)});
-    back.push_back(
-        {Slice(gate, begin, end), expert.down, expert.down_bias, Slice(out, begin, end)});
+    const Matrix h = Slice(hidden, begin, end);
+    in.push_back(
+        {Slice(packed, begin, end), expert.gate, expert.gate_bias, expert.up, expert.up_bias, h});
+    back.push_back({h, expert.down, expert.down_bias, Slice(out, begin, end)});
   }
-  LinearMany(exec, in);
-  const Matrix hidden = SiluMul(exec, gate, up);
-  for (LinearJob& job : back) job.x.data = hidden.data + (job.x.data - gate.data);
+  GatedLinearMany(exec, in);
   LinearMany(exec, back);
   return out;
 }

@@ -46,14 +46,6 @@ Matrix RmsNormHeads(Exec& exec, const Matrix& x, WeightRef gain, float eps) {
   return x;
 }
 
-Matrix SiluMul(Exec& exec, const Matrix& gate, const Matrix& up) {
-  ForRows(exec, gate.rows, gate.cols, [&](int64_t begin, int64_t end) {
-    exec.kernels().silu_mul(gate.Row(begin), up.Row(begin), (end - begin) * gate.cols,
-                            gate.Row(begin));
-  });
-  return gate;
-}
-
 Matrix Add(Exec& exec, const Matrix& x, const Matrix& y) {
   ForRows(exec, x.rows, x.cols, [&](int64_t begin, int64_t end) {
     exec.kernels().add(y.Row(begin), (end - begin) * x.cols, x.Row(begin));

@@ -16,9 +16,6 @@ Matrix RmsNorm(Exec& exec, const Matrix& x, WeightRef gain, float eps);
 // The same over each head of a row; consumes x.  x [rows, heads · n], gain [n]
 Matrix RmsNormHeads(Exec& exec, const Matrix& x, WeightRef gain, float eps);
 
-// silu(gate) · up (the gated unit of Shazeer 2020, SwiGLU); consumes gate.  Both [rows, n]
-Matrix SiluMul(Exec& exec, const Matrix& gate, const Matrix& up);
-
 // x + y; consumes x.  Both [rows, n]
 Matrix Add(Exec& exec, const Matrix& x, const Matrix& y);
 

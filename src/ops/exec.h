@@ -27,6 +27,7 @@ class Exec {
 
   ThreadPool& pool() { return context_.pool; }
   const KernelTable& kernels() const { return context_.kernels; }
+  ComputeType compute() const { return context_.compute; }
   Observer* observer() const { return observer_; }
 
   bool ok() const { return status_.ok(); }

@@ -13,6 +13,8 @@ namespace {
 // Outputs per task: enough work to be worth a task, few enough to share out, and small enough that
 // the block of weights stays in the cache while all rows use it.
 constexpr int64_t kBlockOutputs = 32;
+// Rows whose gated values a task holds at a time.
+constexpr int64_t kGatedRows = 128;
 // Rows per task where rows are only copied.
 constexpr int64_t kBlockRows = 16;
 
@@ -31,37 +33,137 @@ std::optional<WeightType> WeightTypeOf(DType dtype) {
   }
 }
 
-void LinearMany(Exec& exec, std::span<const LinearJob> jobs) {
-  if (!exec.ok()) return;
+namespace {
+
+// Where a task of a list of jobs is: which job, and which block of its outputs.
+struct OutputBlock {
+  size_t job;
+  int64_t begin;
+  int64_t count;
+};
+
+// Calls body(block) for blocks of all outputs of all jobs with rows, as one parallel loop: a small
+// product does not leave threads idle.
+template <class Job, class Body>
+void ForBlocks(Exec& exec, std::span<const Job> jobs, const Body& body) {
   std::vector<int64_t> first_task(jobs.size() + 1, 0);
   for (size_t i = 0; i < jobs.size(); ++i) {
-    const LinearJob& job = jobs[i];
-    MOIETY_CHECK(job.x.cols == job.w.cols() && job.y.cols == job.w.rows() &&
-                 job.x.rows == job.y.rows);
-    const int64_t blocks = job.x.rows == 0 ? 0 : (job.w.rows() + kBlockOutputs - 1) / kBlockOutputs;
+    const int64_t blocks =
+        jobs[i].x.rows == 0 ? 0 : (jobs[i].y.cols + kBlockOutputs - 1) / kBlockOutputs;
     first_task[i + 1] = first_task[i] + blocks;
   }
-  const KernelTable& kernels = exec.kernels();
   exec.pool().ParallelFor(first_task.back(), [&](int64_t task) {
     const auto next = std::upper_bound(first_task.begin(), first_task.end(), task);
-    const auto i = static_cast<size_t>(next - first_task.begin() - 1);
-    const LinearJob& job = jobs[i];
-    const int64_t begin = (task - first_task[i]) * kBlockOutputs;
-    const int64_t depth = job.w.cols();
-    const auto type = *WeightTypeOf(job.w->dtype);
-    const std::byte* weights =
-        job.w->data + static_cast<size_t>(begin * depth) * DTypeBytes(job.w->dtype);
-    kernels.matmul[static_cast<size_t>(type)]({
-        .x = job.x.data,
-        .x_stride = job.x.cols,
-        .w = weights,
-        .bias = job.bias ? job.bias.f32() + begin : nullptr,
-        .y = job.y.data + begin,
-        .y_stride = job.y.cols,
-        .rows = job.x.rows,
-        .outputs = std::min(kBlockOutputs, job.w.rows() - begin),
-        .depth = depth,
+    const auto job = static_cast<size_t>(next - first_task.begin() - 1);
+    const int64_t begin = (task - first_task[job]) * kBlockOutputs;
+    body(OutputBlock{job, begin, std::min(kBlockOutputs, jobs[job].y.cols - begin)});
+  });
+}
+
+// x rounded to bf16, if that is how it is to be multiplied with w; else null. Rounded once where
+// neighbouring jobs share it.
+class RoundedInputs {
+ public:
+  explicit RoundedInputs(Exec& exec) : exec_(exec) {}
+  const uint16_t* Of(const Matrix& x, WeightRef w) {
+    if (exec_.compute() != ComputeType::kBF16 || w->dtype != DType::kBF16) return nullptr;
+    if (x.data == last_ && x.data != nullptr) return rounded_;
+    rounded_ = exec_.Allocate<uint16_t>(x.size());
+    if (rounded_ == nullptr) return nullptr;
+    last_ = x.data;
+    exec_.pool().ParallelFor((x.rows + kBlockRows - 1) / kBlockRows, [&](int64_t task) {
+      const int64_t begin = task * kBlockRows * x.cols;
+      const int64_t end = std::min(begin + kBlockRows * x.cols, x.size());
+      std::transform(x.data + begin, x.data + end, rounded_ + begin, F32ToBF16);
     });
+    return rounded_;
+  }
+
+ private:
+  Exec& exec_;
+  const float* last_ = nullptr;
+  uint16_t* rounded_ = nullptr;
+};
+
+// A weight matrix with what it multiplies.
+struct Factors {
+  const Matrix& x;
+  const uint16_t* rounded;  // x in bf16, or null
+  WeightRef w;
+  WeightRef bias;
+};
+
+// y[i, j] = x[first + i] · w[begin + j] + bias[begin + j] for `rows` rows and the block's outputs.
+void MultiplyBlock(const KernelTable& kernels, const Factors& f, int64_t first, int64_t rows,
+                   const OutputBlock& block, float* y, int64_t y_stride) {
+  const auto multiply = [&](const auto& function, const auto* x) {
+    function({
+        .x = x + first * f.x.cols,
+        .x_stride = f.x.cols,
+        .w = f.w->data + static_cast<size_t>(block.begin * f.w.cols()) * DTypeBytes(f.w->dtype),
+        .bias = f.bias ? f.bias.f32() + block.begin : nullptr,
+        .y = y,
+        .y_stride = y_stride,
+        .rows = rows,
+        .outputs = block.count,
+        .depth = f.w.cols(),
+    });
+  };
+  if (f.rounded != nullptr) {
+    multiply(kernels.matmul_bf16, f.rounded);
+  } else {
+    multiply(kernels.matmul[static_cast<size_t>(*WeightTypeOf(f.w->dtype))], f.x.data);
+  }
+}
+
+}  // namespace
+
+void LinearMany(Exec& exec, std::span<const LinearJob> jobs) {
+  if (!exec.ok()) return;
+  const Exec::Scope scope(exec);
+  RoundedInputs rounded(exec);
+  std::vector<Factors> factors;
+  for (const LinearJob& job : jobs) {
+    MOIETY_CHECK(job.x.cols == job.w.cols() && job.y.cols == job.w.rows() &&
+                 job.x.rows == job.y.rows);
+    factors.push_back({job.x, rounded.Of(job.x, job.w), job.w, job.bias});
+  }
+  if (!exec.ok()) return;
+  ForBlocks(exec, jobs, [&](const OutputBlock& block) {
+    const LinearJob& job = jobs[block.job];
+    MultiplyBlock(exec.kernels(), factors[block.job], 0, job.x.rows, block,
+                  job.y.data + block.begin, job.y.cols);
+  });
+}
+
+void GatedLinearMany(Exec& exec, std::span<const GatedLinearJob> jobs) {
+  if (!exec.ok()) return;
+  const Exec::Scope scope(exec);
+  RoundedInputs rounded(exec);
+  std::vector<Factors> gates;
+  std::vector<Factors> ups;
+  for (const GatedLinearJob& job : jobs) {
+    MOIETY_CHECK(job.x.cols == job.gate.cols() && job.x.cols == job.up.cols() &&
+                 job.y.cols == job.gate.rows() && job.y.cols == job.up.rows() &&
+                 job.x.rows == job.y.rows);
+    gates.push_back({job.x, rounded.Of(job.x, job.gate), job.gate, job.gate_bias});
+    ups.push_back({job.x, rounded.Of(job.x, job.up), job.up, job.up_bias});
+  }
+  if (!exec.ok()) return;
+  const KernelTable& kernels = exec.kernels();
+  ForBlocks(exec, jobs, [&](const OutputBlock& block) {
+    const GatedLinearJob& job = jobs[block.job];
+    std::array<float, kGatedRows * kBlockOutputs> up;
+    for (int64_t first = 0; first < job.x.rows; first += kGatedRows) {
+      const int64_t rows = std::min(kGatedRows, job.x.rows - first);
+      float* y = job.y.Row(first) + block.begin;
+      MultiplyBlock(kernels, gates[block.job], first, rows, block, y, job.y.cols);
+      MultiplyBlock(kernels, ups[block.job], first, rows, block, up.data(), block.count);
+      for (int64_t i = 0; i < rows; ++i) {
+        float* gate = y + i * job.y.cols;
+        kernels.silu_mul(gate, up.data() + i * block.count, block.count, gate);
+      }
+    }
   });
 }
 

@@ -29,6 +29,17 @@ struct LinearJob {
 // All products of the list as one parallel loop: a small product does not leave threads idle.
 void LinearMany(Exec& exec, std::span<const LinearJob> jobs);
 
+// silu(x · gateᵀ + gate_bias) · (x · upᵀ + up_bias), silu(g) = g / (1 + exp(-g)) (Shazeer 2020).
+struct GatedLinearJob {
+  Matrix x;             // [rows, d_in]
+  WeightRef gate;       // [d_out, d_in]
+  WeightRef gate_bias;  // [d_out] or null
+  WeightRef up;
+  WeightRef up_bias;
+  Matrix y;  // [rows, d_out], allocated by the caller
+};
+void GatedLinearMany(Exec& exec, std::span<const GatedLinearJob> jobs);
+
 // Rows of the table `w` [vocab, d_model] for each id, widened to f32 → [ids, d_model].
 // Fails with kInvalidArgument for an id outside the table.
 Matrix Embed(Exec& exec, std::span<const int32_t> ids, WeightRef w);

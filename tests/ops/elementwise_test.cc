@@ -77,24 +77,6 @@ TEST(RmsNormHeads, NormalisesEachHeadOfEachRow) {
   }
 }
 
-TEST(SiluMul, GatesEveryValue) {
-  Compute compute(3);
-  for (const auto& [rows, cols] : kShapes) {
-    const Matrix gate = compute.NewRandomMatrix(rows, cols, 5, 10);
-    const Matrix up = compute.NewRandomMatrix(rows, cols, 6);
-    const std::vector<float> before = Copy(gate);
-    const Matrix y = SiluMul(compute.exec, gate, up);
-    ASSERT_EQ(y.size(), rows * cols);
-    for (size_t i = 0; i < before.size(); ++i) {
-      const auto g = static_cast<double>(before[i]);
-      const double expected = g / (1 + std::exp(-g)) * static_cast<double>(up.data[i]);
-      // The bound of Exp and four roundings.
-      ASSERT_NEAR(static_cast<double>(y.data[i]), expected,
-                  (1.2e-7 + 4 * 0x1p-24) * std::abs(expected));
-    }
-  }
-}
-
 TEST(Add, AddsEveryValue) {
   Compute compute(3);
   for (const auto& [rows, cols] : kShapes) {
@@ -115,7 +97,6 @@ TEST(Elementwise, SameBitsForAnyThreads) {
     Matrix x = compute.NewRandomMatrix(333, 300, 11);
     x = RmsNorm(compute.exec, x, gain.ref(), kEps);
     x = RmsNormHeads(compute.exec, x, head_gain.ref(), kEps);
-    x = SiluMul(compute.exec, x, compute.NewRandomMatrix(333, 300, 12));
     return Copy(Add(compute.exec, x, compute.NewRandomMatrix(333, 300, 13)));
   };
   const std::vector<float> expected = run(1);
@@ -130,7 +111,6 @@ TEST(Elementwise, DoesNothingAfterAFailure) {
   compute.exec.Fail(Cancelled("stop"));
   EXPECT_EQ(RmsNorm(compute.exec, x, gain.ref(), kEps).data, nullptr);
   EXPECT_EQ(RmsNormHeads(compute.exec, x, gain.ref(), kEps).data, nullptr);
-  SiluMul(compute.exec, x, x);
   Add(compute.exec, x, x);
   EXPECT_TRUE(SameBits(Values(x), before));
 }

@@ -113,6 +113,34 @@ TEST(LinearMany, RunsProductsOfDifferentShapesTogether) {
   EXPECT_TRUE(compute.exec.ok());
 }
 
+// The same bits as the two products and the gate one after the other, however many rows there are.
+TEST(GatedLinearMany, IsTwoProductsAndAGate) {
+  Compute compute(3);
+  const OwnedWeight gate_bias = OwnedWeight::Random({70}, 20);
+  std::vector<OwnedWeight> weights;
+  std::vector<GatedLinearJob> jobs;
+  for (const int64_t rows : {0, 1, 7, 128, 129, 300}) {
+    const auto seed = static_cast<uint64_t>(rows);
+    const DType dtype = kWeightDTypes[jobs.size() % 3];
+    weights.push_back(OwnedWeight::Random({70, 33}, seed + 21, dtype));
+    weights.push_back(OwnedWeight::Random({70, 33}, seed + 22, dtype));
+    jobs.push_back({compute.NewRandomMatrix(rows, 33, seed + 23, 3),
+                    weights[weights.size() - 2].ref(),
+                    rows % 2 == 1 ? gate_bias.ref() : WeightRef(), weights.back().ref(),
+                    WeightRef(), compute.exec.NewMatrix(rows, 70)});
+  }
+  GatedLinearMany(compute.exec, jobs);
+  ASSERT_TRUE(compute.exec.ok());
+  for (const GatedLinearJob& job : jobs) {
+    const Matrix expected = Linear(compute.exec, job.x, job.gate, job.gate_bias);
+    const Matrix up = Linear(compute.exec, job.x, job.up, job.up_bias);
+    compute.exec.kernels().silu_mul(expected.data, up.data, expected.size(), expected.data);
+    EXPECT_TRUE(SameBits(Values(job.y), Values(expected))) << job.x.rows;
+  }
+  GatedLinearMany(compute.exec, {});
+  EXPECT_TRUE(compute.exec.ok());
+}
+
 TEST(Embed, ReadsRowsExactly) {
   Compute compute;
   for (const DType dtype : kWeightDTypes) {

@@ -133,6 +133,7 @@ inline void AttendQueries(const AttentionTile& t, AttentionState* queries) {
 }
 
 void AttendTile(const AttentionTile& t, AttentionState* queries, int64_t num_queries) {
+  CountCall();
   int64_t i = 0;
   for (; i + 4 <= num_queries; i += 4) AttendQueries<4>(t, queries + i);
   for (; i + 2 <= num_queries; i += 2) AttendQueries<2>(t, queries + i);

@@ -21,6 +21,9 @@ namespace moiety {
 namespace MOIETY_KERNEL_NAMESPACE {
 namespace {
 
+int64_t num_calls = 0;  // KernelTable::num_calls
+inline void CountCall() { __atomic_fetch_add(&num_calls, 1, __ATOMIC_RELAXED); }
+
 constexpr int64_t kLanes = 16;
 
 // Lanes beyond `n` are 0.
@@ -68,6 +71,7 @@ inline Vec ExpVec(Vec x) {
 }  // namespace moiety
 
 #include "kernels/generic/matmul_impl.h"
+#include "kernels/generic/outer_matmul_impl.h"
 // After what it is built from.
 #include "kernels/generic/attention_impl.h"
 
@@ -148,8 +152,11 @@ void Rope(float* x, const float* cos, const float* sin, int64_t half) {
 }  // namespace moiety
 
 // The table of this instruction set, from the functions above.
-#define MOIETY_GENERIC_KERNEL_TABLE(name)                                                  \
-  {                                                                                        \
-    name, {Matmul<float>, Matmul<F16>, Matmul<BF16>}, RmsNorm, SiluMul, Add, Axpy, SumExp, \
-        Softmax, Rope, AttendTile, AttendMerge                                             \
+#define MOIETY_GENERIC_KERNEL_TABLE(name)                                                       \
+  {                                                                                             \
+    .isa = name, .num_calls = &num_calls, .matmul = {Matmul<float>, Matmul<F16>, Matmul<BF16>}, \
+    .outer_matmul = {OuterMatmul<float>, OuterMatmul<F16>, OuterMatmul<BF16>},                  \
+    .matmul_bf16 = nullptr, .rms_norm = RmsNorm, .silu_mul = SiluMul, .add = Add, .axpy = Axpy, \
+    .sum_exp = SumExp, .softmax = Softmax, .rope = Rope, .attend_tile = AttendTile,             \
+    .attend_merge = AttendMerge,                                                                \
   }

@@ -208,6 +208,7 @@ void MatmulInBlocks(const MatmulArgs& a) {
 
 template <class W>
 void Matmul(const MatmulArgs& a) {
+  CountCall();
   constexpr int64_t kMinBlockRows = 32;  // fewer do not pay for the copies
   if constexpr (kParts > 1) {
     if (a.rows >= kMinBlockRows && a.depth > 0) return MatmulInBlocks<W>(a);

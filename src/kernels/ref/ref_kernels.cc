@@ -10,6 +10,9 @@
 namespace moiety {
 namespace {
 
+int64_t num_calls = 0;
+void CountCall() { __atomic_fetch_add(&num_calls, 1, __ATOMIC_RELAXED); }
+
 constexpr int64_t kLanes = 16;
 using Lanes = std::array<float, kLanes>;
 
@@ -47,6 +50,7 @@ float Widen(BF16 value) { return BF16ToF32(value.bits); }
 
 template <class W>
 void Matmul(const MatmulArgs& a) {
+  CountCall();
   for (int64_t i = 0; i < a.rows; ++i) {
     const float* x = a.x + i * a.x_stride;
     for (int64_t j = 0; j < a.outputs; ++j) {
@@ -55,6 +59,19 @@ void Matmul(const MatmulArgs& a) {
           a.depth, [&](int64_t k) { return x[k]; }, [&](int64_t k) { return Widen(w[k]); });
       if (a.bias != nullptr) y = y + a.bias[j];
       a.y[i * a.y_stride + j] = y;
+    }
+  }
+}
+
+template <class B>
+void OuterMatmul(const OuterMatmulArgs& args) {
+  CountCall();
+  for (int64_t i = 0; i < args.rows; ++i) {
+    for (int64_t p = 0; p < args.depth; ++p) {
+      const float a = args.a[i * args.a_stride + p * args.a_step];
+      const B* b = static_cast<const B*>(args.b) + p * args.cols;
+      float* y = args.y + i * args.y_stride;
+      for (int64_t c = 0; c < args.cols; ++c) y[c] = std::fma(a, Widen(b[c]), y[c]);
     }
   }
 }
@@ -141,6 +158,7 @@ void AttendQuery(const AttentionTile& t, AttentionState& state) {
 }
 
 void AttendTile(const AttentionTile& tile, AttentionState* queries, int64_t num_queries) {
+  CountCall();
   for (int64_t i = 0; i < num_queries; ++i) AttendQuery(tile, queries[i]);
 }
 
@@ -159,12 +177,20 @@ void AttendMerge(const AttentionState& later, int64_t head_dim, AttentionState& 
 
 extern const KernelTable kRefKernels;
 const KernelTable kRefKernels = {
-    "ref",       {Matmul<float>, Matmul<F16>, Matmul<BF16>},
-    RmsNorm,     SiluMul,
-    Add,         Axpy,
-    SumExp,      Softmax,
-    Rope,        AttendTile,
-    AttendMerge,
+    .isa = "ref",
+    .num_calls = &num_calls,
+    .matmul = {Matmul<float>, Matmul<F16>, Matmul<BF16>},
+    .outer_matmul = {OuterMatmul<float>, OuterMatmul<F16>, OuterMatmul<BF16>},
+    .matmul_bf16 = nullptr,
+    .rms_norm = RmsNorm,
+    .silu_mul = SiluMul,
+    .add = Add,
+    .axpy = Axpy,
+    .sum_exp = SumExp,
+    .softmax = Softmax,
+    .rope = Rope,
+    .attend_tile = AttendTile,
+    .attend_merge = AttendMerge,
 };
 
 }  // namespace moiety
