@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
@@ -30,6 +31,14 @@ void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
       .add_option("--memory", flags.memory,
                   "Hard limit of weights, KV cache and step buffers, such as 8G (default: none)")
       ->check(kSizeValidator);
+  command
+      .add_option("--compute", flags.options.compute,
+                  "f32, or bf16: round activations to multiply bf16 weights faster, on processors "
+                  "with AVX-512 BF16; the same bits only on one kind of kernels (default: f32)")
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, ComputeType>{{"f32", ComputeType::kF32},
+                                                                     {"bf16", ComputeType::kBF16}})
+              .description(""));
   command.add_flag("--no-mmap", flags.no_mmap,
                    "Copy the weights to memory instead of mapping the file");
 }

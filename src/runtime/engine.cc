@@ -26,6 +26,20 @@ Result<const KernelTable*> ChooseKernels(const std::string& isa) {
   return SelectKernels(isa.empty() && environment != nullptr ? environment : isa);
 }
 
+Status CheckCompute(ComputeType compute, const KernelTable& kernels, const WeightStore& store) {
+  if (compute == ComputeType::kF32) return OkStatus();
+  if (kernels.matmul_bf16 == nullptr) {
+    return Unsupported(Format(
+        "computing in bf16 needs a processor with AVX-512 BF16; the {} kernels here have no bf16 "
+        "products",
+        kernels.isa));
+  }
+  for (const Weight& weight : store.weights()) {
+    if (weight.dtype == DType::kBF16 && weight.shape.size() == 2) return OkStatus();
+  }
+  return InvalidArgument("computing in bf16 needs bf16 weights; this model has none");
+}
+
 }  // namespace
 
 Result<std::unique_ptr<const Tokenizer>> OpenTokenizer(const std::filesystem::path& model) {
@@ -48,7 +62,8 @@ Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& model,
   engine->generation_ = folder.generation;
   const int num_threads = options.num_threads == 0 ? UsableCpus() : options.num_threads;
   try {
-    engine->context_ = std::make_unique<Context>(num_threads, *kernels, options.memory_limit_bytes);
+    engine->context_ = std::make_unique<Context>(num_threads, *kernels, options.memory_limit_bytes,
+                                                 options.compute);
   } catch (const std::system_error&) {
     return ResourceExhausted(Format("the system cannot start {} threads", num_threads));
   }
@@ -56,6 +71,7 @@ Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& model,
                                                  options.residency, engine->context_->budget);
   ConfigReader config(*folder.config, folder.config_path);
   MOIETY_ASSIGN_OR_RETURN(engine->model_, BuildModel(config, *engine->store_));
+  MOIETY_RETURN_IF_ERROR(CheckCompute(options.compute, *kernels, *engine->store_));
   MOIETY_RETURN_IF_ERROR(engine->store_->Load());
   engine->pages_ = std::make_unique<KvPagePool>(engine->model_->state(), engine->context_->budget);
   engine->arena_ = std::make_unique<Arena>(engine->context_->budget);

@@ -23,6 +23,7 @@ struct EngineOptions {
   std::string isa;      // kernels to use; empty: MOIETY_ISA of the environment, else the fastest
   uint64_t memory_limit_bytes = MemoryBudget::kUnlimited;
   Residency residency = Residency::kMapped;
+  ComputeType compute = ComputeType::kF32;
 };
 
 // Which rows of a Feed() want logits.

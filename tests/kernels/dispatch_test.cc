@@ -34,6 +34,8 @@ TEST(AvailableKernels, AreThoseOfTheProcessor) {
 TEST(AvailableKernels, TablesAreComplete) {
   for (const KernelTable* table : AvailableKernels()) {
     for (const auto& matmul : table->matmul) EXPECT_NE(matmul, nullptr) << table->isa;
+    for (const auto& outer : table->outer_matmul) EXPECT_NE(outer, nullptr) << table->isa;
+    EXPECT_NE(table->num_calls, nullptr) << table->isa;
     EXPECT_NE(table->rms_norm, nullptr) << table->isa;
     EXPECT_NE(table->silu_mul, nullptr) << table->isa;
     EXPECT_NE(table->add, nullptr) << table->isa;
@@ -42,7 +44,12 @@ TEST(AvailableKernels, TablesAreComplete) {
     EXPECT_NE(table->softmax, nullptr) << table->isa;
     EXPECT_NE(table->rope, nullptr) << table->isa;
     EXPECT_NE(table->attend_tile, nullptr) << table->isa;
+    EXPECT_NE(table->attend_merge, nullptr) << table->isa;
   }
+}
+
+TEST(AvailableKernels, HaveBf16ProductsWhereTheProcessorHas) {
+  EXPECT_EQ(AvailableKernels().back()->matmul_bf16 != nullptr, DetectedCpuFeatures().avx512_bf16);
 }
 
 // Two names for the same functions would make every comparison of tables empty.

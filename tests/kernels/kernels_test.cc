@@ -15,6 +15,7 @@
 #include "support/bits.h"
 #include "support/owned_weight.h"
 #include "support/random_values.h"
+#include "tensor/dtype.h"
 
 namespace moiety {
 namespace {
@@ -215,6 +216,103 @@ TEST_P(Kernels, Rope) {
     ref_.rope(expected.data(), cos.data(), sin.data(), half);
     const auto n = static_cast<size_t>(2 * half);
     ASSERT_TRUE(SameBits({x.data(), n}, {expected.data(), n})) << half;
+  }
+}
+
+// y += a · b for both layouts of a; all of y, the gaps between its rows included.
+std::vector<float> RunOuterMatmul(const KernelTable& table, size_t type, int64_t rows, int64_t cols,
+                                  int64_t depth, bool transposed) {
+  const auto a = AwkwardValues(rows * depth, 10);
+  const std::vector<std::byte> b = ToBytes(AwkwardValues(depth * cols, 11), kWeightTypes[type]);
+  std::vector<float> y = RandomValues(rows * (cols + 2), 12);
+  table.outer_matmul[type]({.a = a.data(),
+                            .a_stride = transposed ? 1 : depth,
+                            .a_step = transposed ? rows : 1,
+                            .b = b.data(),
+                            .y = y.data(),
+                            .y_stride = cols + 2,
+                            .rows = rows,
+                            .cols = cols,
+                            .depth = depth});
+  return y;
+}
+
+TEST_P(Kernels, OuterMatmulOfEverySize) {
+  for (size_t type = 0; type < kWeightTypes.size(); ++type) {
+    for (const int64_t cols : kSizes) {
+      for (int64_t rows = 0; rows <= 9; ++rows) {
+        const int64_t depth = (rows * 5 + cols) % 19;
+        for (const bool transposed : {false, true}) {
+          ASSERT_TRUE(SameBits(RunOuterMatmul(table_, type, rows, cols, depth, transposed),
+                               RunOuterMatmul(ref_, type, rows, cols, depth, transposed)))
+              << "type " << type << ", " << rows << " × " << depth << " × " << cols;
+        }
+      }
+    }
+  }
+}
+
+// In the processor's own arithmetic: close to the exact sum, and the same for one row as for many.
+TEST_P(Kernels, MatmulBf16) {
+  if (table_.matmul_bf16 == nullptr) return;  // linear_test.cc names the skip
+  for (const int64_t depth : {1, 31, 32, 33, 64, 100, 257, 1000}) {
+    for (const int64_t rows : {1, 2, 3, 4, 5, 9}) {
+      const int64_t outputs = 1 + (rows * 5 + depth) % 19;
+      std::vector<uint16_t> x;
+      std::vector<uint16_t> w;
+      for (const float v : RandomValues(rows * (depth + 1), 13)) x.push_back(F32ToBF16(v));
+      for (const float v : RandomValues(outputs * depth, 14)) w.push_back(F32ToBF16(v));
+      const auto bias = RandomValues(outputs, 15);
+      const auto run = [&](int64_t first, int64_t count) {
+        std::vector<float> y(static_cast<size_t>(count * (outputs + 1)), kGuard);
+        table_.matmul_bf16({.x = x.data() + first * (depth + 1),
+                            .x_stride = depth + 1,
+                            .w = w.data(),
+                            .bias = rows % 2 == 0 ? bias.data() : nullptr,
+                            .y = y.data(),
+                            .y_stride = outputs + 1,
+                            .rows = count,
+                            .outputs = outputs,
+                            .depth = depth});
+        return y;
+      };
+      const std::vector<float> y = run(0, rows);
+      for (int64_t i = 0; i < rows; ++i) {
+        const auto begin = y.begin() + i * (outputs + 1);
+        ASSERT_TRUE(SameBits(run(i, 1), std::vector<float>(begin, begin + outputs + 1)));
+        ASSERT_EQ(begin[outputs], kGuard);
+        for (int64_t j = 0; j < outputs; ++j) {
+          double sum = rows % 2 == 0 ? static_cast<double>(bias[static_cast<size_t>(j)]) : 0;
+          double magnitude = std::abs(sum);
+          for (int64_t k = 0; k < depth; ++k) {
+            const double term =
+                static_cast<double>(BF16ToF32(x[static_cast<size_t>(i * (depth + 1) + k)])) *
+                static_cast<double>(BF16ToF32(w[static_cast<size_t>(j * depth + k)]));
+            sum += term;
+            magnitude += std::abs(term);
+          }
+          // A rounding for each of a lane's products and for the levels of the tree.
+          const double steps = static_cast<double>(depth) / 16 + 8;
+          ASSERT_NEAR(static_cast<double>(begin[j]), sum, steps * 0x1p-23 * magnitude)
+              << rows << " × " << depth << " × " << outputs;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Kernels, CountsItsOwnCalls) {
+  const auto count = [] {
+    std::vector<int64_t> counts;
+    for (const KernelTable* table : AvailableKernels()) counts.push_back(NumCalls(*table));
+    return counts;
+  };
+  const std::vector<int64_t> before = count();
+  RunMatmul(table_, 0, {2, 3, 16, 16, 3, false}, RandomValues(32, 1), RandomValues(48, 2));
+  RunOuterMatmul(table_, 0, 2, 3, 4, false);
+  const std::vector<int64_t> after = count();
+  for (size_t i = 0; i < before.size(); ++i) {
+    EXPECT_EQ(after[i] - before[i], AvailableKernels()[i] == &table_ ? 2 : 0);
   }
 }
 

@@ -141,6 +141,48 @@ TEST(GatedLinearMany, IsTwoProductsAndAGate) {
   EXPECT_TRUE(compute.exec.ok());
 }
 
+// Only bf16 weights meet rounded activations; the result is near, and rows are independent of each
+// other.
+TEST(Linear, ComputesInBf16) {
+  Compute exact;
+  if (exact.context.kernels.matmul_bf16 == nullptr) {
+    GTEST_SKIP() << "this processor has no bf16 products";
+  }
+  Compute rounded(3, nullptr, MemoryBudget::kUnlimited, ComputeType::kBF16);
+  constexpr int64_t kDepth = 130;
+  const Matrix x = exact.NewRandomMatrix(21, kDepth, 30);
+  for (const DType dtype : kWeightDTypes) {
+    const OwnedWeight w = OwnedWeight::Random({77, kDepth}, 31, dtype);
+    const OwnedWeight up = OwnedWeight::Random({77, kDepth}, 32, dtype);
+    const Matrix expected = Linear(exact.exec, x, w.ref());
+    const Matrix y = Linear(rounded.exec, x, w.ref());
+    const auto gated = [&](Compute& compute) {
+      const GatedLinearJob job = {x, w.ref(), {}, up.ref(), {}, compute.exec.NewMatrix(21, 77)};
+      GatedLinearMany(compute.exec, {&job, 1});
+      return job.y;
+    };
+    const Matrix gated_expected = gated(exact);
+    const Matrix gated_y = gated(rounded);
+    if (dtype != DType::kBF16) {
+      EXPECT_TRUE(SameBits(Values(y), Values(expected)));
+      EXPECT_TRUE(SameBits(Values(gated_y), Values(gated_expected)));
+      continue;
+    }
+    EXPECT_FALSE(SameBits(Values(y), Values(expected)));
+    // Each of the products of values below 1 has one factor rounded to 8 bits.
+    constexpr double kError = kDepth * 0x1p-8;
+    for (int64_t i = 0; i < y.size(); ++i) {
+      ASSERT_NEAR(static_cast<double>(y.data[i]), static_cast<double>(expected.data[i]), kError);
+      ASSERT_NEAR(static_cast<double>(gated_y.data[i]), static_cast<double>(gated_expected.data[i]),
+                  20 * kError);
+    }
+    for (int64_t i = 0; i < x.rows; ++i) {
+      const Matrix row = Linear(rounded.exec, {x.Row(i), 1, x.cols}, w.ref());
+      EXPECT_TRUE(SameBits(Values(row), {y.Row(i), 77})) << i;
+    }
+  }
+}
+
 TEST(Embed, ReadsRowsExactly) {
   Compute compute;
   for (const DType dtype : kWeightDTypes) {

@@ -18,8 +18,9 @@ namespace moiety {
 // A pool, a budget, an arena and an Exec over them; results live as long as it does.
 struct Compute {
   explicit Compute(int num_threads = 1, Observer* observer = nullptr,
-                   uint64_t memory_limit_bytes = MemoryBudget::kUnlimited)
-      : context(num_threads, *AvailableKernels().back(), memory_limit_bytes),
+                   uint64_t memory_limit_bytes = MemoryBudget::kUnlimited,
+                   ComputeType compute = ComputeType::kF32)
+      : context(num_threads, *AvailableKernels().back(), memory_limit_bytes, compute),
         arena(context.budget),
         exec(context, arena, observer) {}
 
