@@ -34,7 +34,7 @@ void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
   command
       .add_option("--compute", flags.options.compute,
                   "f32, or bf16: round activations to multiply bf16 weights faster, on processors "
-                  "with AVX-512 BF16; the same bits only on one kind of kernels (default: f32)")
+                  "with AVX-512 BF16 or AMX; the same bits only on one kind of kernels (default: f32)")
       ->transform(
           CLI::CheckedTransformer(std::map<std::string, ComputeType>{{"f32", ComputeType::kF32},
                                                                      {"bf16", ComputeType::kBF16}})

@@ -9,7 +9,10 @@ extern const KernelTable kRefKernels;
 #if defined(__x86_64__)
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
+extern const KernelTable kAmxKernels;
 void MatmulAvx512Bf16(const Bf16MatmulArgs& args);
+void PackAvx512Bf16(const float* x, int64_t x_stride, int64_t rows, int64_t depth,
+                    uint16_t* packed);
 #elif defined(__aarch64__)
 extern const KernelTable kNeonKernels;
 #endif
@@ -26,7 +29,10 @@ struct Candidate {
 const KernelTable& Avx512Kernels() {
   static const KernelTable table = [] {
     KernelTable t = kAvx512Kernels;
-    if (DetectedCpuFeatures().avx512_bf16) t.matmul_bf16 = MatmulAvx512Bf16;
+    if (DetectedCpuFeatures().avx512_bf16) {
+      t.matmul_bf16 = MatmulAvx512Bf16;
+      t.pack_bf16 = PackAvx512Bf16;
+    }
     return t;
   }();
   return table;
@@ -39,7 +45,7 @@ std::vector<Candidate> Candidates() {
   return {
     {&kRefKernels, true},
 #if defined(__x86_64__)
-        {&kAvx2Kernels, cpu.avx2}, {&Avx512Kernels(), cpu.avx512},
+        {&kAvx2Kernels, cpu.avx2}, {&Avx512Kernels(), cpu.avx512}, {&kAmxKernels, cpu.amx},
 #elif defined(__aarch64__)
         {&kNeonKernels, cpu.neon},
 #endif

@@ -41,6 +41,11 @@ struct MatmulArgsOf {
 using MatmulArgs = MatmulArgsOf<float>;
 using Bf16MatmulArgs = MatmulArgsOf<uint16_t>;
 
+// What matmul_bf16 takes in place of rows: a group of this many rows at a time, each padded to
+// whole tiles, in an order of the table's own.
+inline constexpr int64_t kBf16PackRows = 16;
+inline constexpr int64_t PackedBf16Stride(int64_t depth) { return (depth + 31) / 32 * 32; }
+
 // Operands of a product whose reduced dimension is the rows of its second factor: gradients of
 // inputs ("NN": a is [rows, depth] with a_step 1) and of weights ("TN": a is [depth, rows] with
 // a_stride 1).
@@ -75,7 +80,7 @@ struct AttentionState {
 };
 
 struct KernelTable {
-  const char* isa;  // "ref", "avx2", "avx512", "neon"
+  const char* isa;  // "ref", "avx2", "avx512", "amx", "neon"
 
   // How often a function of this table ran a product or a tile of attention, in this process.
   // Counted by the functions themselves, so it proves which table computes.
@@ -89,9 +94,14 @@ struct KernelTable {
   void (*outer_matmul[kNumWeightTypes])(const OuterMatmulArgs& args);
 
   // As matmul, but of bf16 with bf16 in the processor's own arithmetic (subnormals as zeros, sums
-  // of pairs of products): one row gives the bits of many, other tables give other bits. Null where
-  // the processor has no such instructions.
+  // of pairs of products): one row gives the bits of many, other tables give other bits. Takes its
+  // x as pack_bf16 laid it out, from a row that is a multiple of kBf16PackRows on; x_stride is that
+  // of PackedBf16Stride. Both null where the processor has no such instructions.
   void (*matmul_bf16)(const Bf16MatmulArgs& args);
+  // Rounds rows of x [rows, depth] to bf16, ties to even, into
+  // [rows up to a multiple of kBf16PackRows, PackedBf16Stride(depth)].
+  void (*pack_bf16)(const float* x, int64_t x_stride, int64_t rows, int64_t depth,
+                    uint16_t* packed);
 
   // y = x · (1 / √(mean of squares + eps)) · gain. Mean: lane sum of x·x, divided by n.
   // y may be x.

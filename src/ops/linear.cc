@@ -15,6 +15,7 @@ namespace {
 constexpr int64_t kBlockOutputs = 32;
 // Rows whose gated values a task holds at a time.
 constexpr int64_t kGatedRows = 128;
+static_assert(kGatedRows % kBf16PackRows == 0);
 // Rows per task where rows are only copied.
 constexpr int64_t kBlockRows = 16;
 
@@ -60,35 +61,37 @@ void ForBlocks(Exec& exec, std::span<const Job> jobs, const Body& body) {
   });
 }
 
-// x rounded to bf16, if that is how it is to be multiplied with w; else null. Rounded once where
+// x packed in bf16, if that is how it is to be multiplied with w; else null. Packed once where
 // neighbouring jobs share it.
-class RoundedInputs {
+class PackedInputs {
  public:
-  explicit RoundedInputs(Exec& exec) : exec_(exec) {}
+  explicit PackedInputs(Exec& exec) : exec_(exec) {}
   const uint16_t* Of(const Matrix& x, WeightRef w) {
     if (exec_.compute() != ComputeType::kBF16 || w->dtype != DType::kBF16) return nullptr;
-    if (x.data == last_ && x.data != nullptr) return rounded_;
-    rounded_ = exec_.Allocate<uint16_t>(x.size());
-    if (rounded_ == nullptr) return nullptr;
+    if (x.data == last_ && x.data != nullptr) return packed_;
+    const int64_t groups = (x.rows + kBf16PackRows - 1) / kBf16PackRows;
+    const int64_t group_values = kBf16PackRows * PackedBf16Stride(x.cols);
+    packed_ = exec_.Allocate<uint16_t>(groups * group_values);
+    if (packed_ == nullptr) return nullptr;
     last_ = x.data;
-    exec_.pool().ParallelFor((x.rows + kBlockRows - 1) / kBlockRows, [&](int64_t task) {
-      const int64_t begin = task * kBlockRows * x.cols;
-      const int64_t end = std::min(begin + kBlockRows * x.cols, x.size());
-      std::transform(x.data + begin, x.data + end, rounded_ + begin, F32ToBF16);
+    exec_.pool().ParallelFor(groups, [&](int64_t group) {
+      const int64_t row = group * kBf16PackRows;
+      exec_.kernels().pack_bf16(x.Row(row), x.cols, std::min(kBf16PackRows, x.rows - row), x.cols,
+                                packed_ + group * group_values);
     });
-    return rounded_;
+    return packed_;
   }
 
  private:
   Exec& exec_;
   const float* last_ = nullptr;
-  uint16_t* rounded_ = nullptr;
+  uint16_t* packed_ = nullptr;
 };
 
 // A weight matrix with what it multiplies.
 struct Factors {
   const Matrix& x;
-  const uint16_t* rounded;  // x in bf16, or null
+  const uint16_t* packed;  // x in bf16, or null
   WeightRef w;
   WeightRef bias;
 };
@@ -96,10 +99,10 @@ struct Factors {
 // y[i, j] = x[first + i] · w[begin + j] + bias[begin + j] for `rows` rows and the block's outputs.
 void MultiplyBlock(const KernelTable& kernels, const Factors& f, int64_t first, int64_t rows,
                    const OutputBlock& block, float* y, int64_t y_stride) {
-  const auto multiply = [&](const auto& function, const auto* x) {
+  const auto multiply = [&](const auto& function, const auto* x, int64_t stride) {
     function({
-        .x = x + first * f.x.cols,
-        .x_stride = f.x.cols,
+        .x = x + first * stride,
+        .x_stride = stride,
         .w = f.w->data + static_cast<size_t>(block.begin * f.w.cols()) * DTypeBytes(f.w->dtype),
         .bias = f.bias ? f.bias.f32() + block.begin : nullptr,
         .y = y,
@@ -109,10 +112,10 @@ void MultiplyBlock(const KernelTable& kernels, const Factors& f, int64_t first, 
         .depth = f.w.cols(),
     });
   };
-  if (f.rounded != nullptr) {
-    multiply(kernels.matmul_bf16, f.rounded);
+  if (f.packed != nullptr) {
+    multiply(kernels.matmul_bf16, f.packed, PackedBf16Stride(f.x.cols));
   } else {
-    multiply(kernels.matmul[static_cast<size_t>(*WeightTypeOf(f.w->dtype))], f.x.data);
+    multiply(kernels.matmul[static_cast<size_t>(*WeightTypeOf(f.w->dtype))], f.x.data, f.x.cols);
   }
 }
 
@@ -121,12 +124,12 @@ void MultiplyBlock(const KernelTable& kernels, const Factors& f, int64_t first, 
 void LinearMany(Exec& exec, std::span<const LinearJob> jobs) {
   if (!exec.ok()) return;
   const Exec::Scope scope(exec);
-  RoundedInputs rounded(exec);
+  PackedInputs packed(exec);
   std::vector<Factors> factors;
   for (const LinearJob& job : jobs) {
     MOIETY_CHECK(job.x.cols == job.w.cols() && job.y.cols == job.w.rows() &&
                  job.x.rows == job.y.rows);
-    factors.push_back({job.x, rounded.Of(job.x, job.w), job.w, job.bias});
+    factors.push_back({job.x, packed.Of(job.x, job.w), job.w, job.bias});
   }
   if (!exec.ok()) return;
   ForBlocks(exec, jobs, [&](const OutputBlock& block) {
@@ -139,15 +142,15 @@ void LinearMany(Exec& exec, std::span<const LinearJob> jobs) {
 void GatedLinearMany(Exec& exec, std::span<const GatedLinearJob> jobs) {
   if (!exec.ok()) return;
   const Exec::Scope scope(exec);
-  RoundedInputs rounded(exec);
+  PackedInputs packed(exec);
   std::vector<Factors> gates;
   std::vector<Factors> ups;
   for (const GatedLinearJob& job : jobs) {
     MOIETY_CHECK(job.x.cols == job.gate.cols() && job.x.cols == job.up.cols() &&
                  job.y.cols == job.gate.rows() && job.y.cols == job.up.rows() &&
                  job.x.rows == job.y.rows);
-    gates.push_back({job.x, rounded.Of(job.x, job.gate), job.gate, job.gate_bias});
-    ups.push_back({job.x, rounded.Of(job.x, job.up), job.up, job.up_bias});
+    gates.push_back({job.x, packed.Of(job.x, job.gate), job.gate, job.gate_bias});
+    ups.push_back({job.x, packed.Of(job.x, job.up), job.up, job.up_bias});
   }
   if (!exec.ok()) return;
   const KernelTable& kernels = exec.kernels();

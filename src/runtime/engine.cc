@@ -30,8 +30,8 @@ Status CheckCompute(ComputeType compute, const KernelTable& kernels, const Weigh
   if (compute == ComputeType::kF32) return OkStatus();
   if (kernels.matmul_bf16 == nullptr) {
     return Unsupported(Format(
-        "computing in bf16 needs a processor with AVX-512 BF16; the {} kernels here have no bf16 "
-        "products",
+        "computing in bf16 needs a processor with AVX-512 BF16 or AMX; the {} kernels here have no "
+        "bf16 products",
         kernels.isa));
   }
   for (const Weight& weight : store.weights()) {

@@ -25,6 +25,7 @@ TEST(AvailableKernels, AreThoseOfTheProcessor) {
   std::set<std::string> expected = {"ref"};
   if (DetectedCpuFeatures().avx2) expected.insert("avx2");
   if (DetectedCpuFeatures().avx512) expected.insert("avx512");
+  if (DetectedCpuFeatures().amx) expected.insert("amx");
   if (DetectedCpuFeatures().neon) expected.insert("neon");
   std::set<std::string> found;
   for (const KernelTable* table : AvailableKernels()) found.insert(table->isa);
@@ -49,7 +50,8 @@ TEST(AvailableKernels, TablesAreComplete) {
 }
 
 TEST(AvailableKernels, HaveBf16ProductsWhereTheProcessorHas) {
-  EXPECT_EQ(AvailableKernels().back()->matmul_bf16 != nullptr, DetectedCpuFeatures().avx512_bf16);
+  EXPECT_EQ(AvailableKernels().back()->matmul_bf16 != nullptr,
+            DetectedCpuFeatures().avx512_bf16 || DetectedCpuFeatures().amx);
 }
 
 // Two names for the same functions would make every comparison of tables empty.
@@ -88,11 +90,11 @@ TEST(SelectKernels, UnknownNameListsWhatThereIs) {
 // In this build, but not on this processor: another error than a wrong name.
 TEST(SelectKernels, NameOfAnotherProcessorIsUnsupported) {
 #if defined(__x86_64__)
-  if (DetectedCpuFeatures().avx512) GTEST_SKIP() << "this processor runs every table of the build";
-  const Result<const KernelTable*> selected = SelectKernels("avx512");
+  if (DetectedCpuFeatures().amx) GTEST_SKIP() << "this processor runs every table of the build";
+  const Result<const KernelTable*> selected = SelectKernels("amx");
   ASSERT_FALSE(selected.ok());
   EXPECT_EQ(selected.status().code(), StatusCode::kUnsupported);
-  EXPECT_THAT(selected.status().message(), HasSubstr("avx512"));
+  EXPECT_THAT(selected.status().message(), HasSubstr("amx"));
 #endif
 }
 

@@ -256,17 +256,19 @@ TEST_P(Kernels, OuterMatmulOfEverySize) {
 TEST_P(Kernels, MatmulBf16) {
   if (table_.matmul_bf16 == nullptr) return;  // linear_test.cc names the skip
   for (const int64_t depth : {1, 31, 32, 33, 64, 100, 257, 1000}) {
-    for (const int64_t rows : {1, 2, 3, 4, 5, 9}) {
-      const int64_t outputs = 1 + (rows * 5 + depth) % 19;
-      std::vector<uint16_t> x;
+    for (const int64_t rows : {1, 2, 3, 4, 5, 9, 16, 33, 50}) {
+      const int64_t outputs = 1 + (rows * 5 + depth) % 47;
+      const auto x = RandomValues(rows * (depth + 1), 13);
       std::vector<uint16_t> w;
-      for (const float v : RandomValues(rows * (depth + 1), 13)) x.push_back(F32ToBF16(v));
       for (const float v : RandomValues(outputs * depth, 14)) w.push_back(F32ToBF16(v));
       const auto bias = RandomValues(outputs, 15);
       const auto run = [&](int64_t first, int64_t count) {
+        const int64_t stride = PackedBf16Stride(depth);
+        std::vector<uint16_t> packed(static_cast<size_t>((count + 15) / 16 * 16 * stride), 0x7FC0);
+        table_.pack_bf16(x.data() + first * (depth + 1), depth + 1, count, depth, packed.data());
         std::vector<float> y(static_cast<size_t>(count * (outputs + 1)), kGuard);
-        table_.matmul_bf16({.x = x.data() + first * (depth + 1),
-                            .x_stride = depth + 1,
+        table_.matmul_bf16({.x = packed.data(),
+                            .x_stride = stride,
                             .w = w.data(),
                             .bias = rows % 2 == 0 ? bias.data() : nullptr,
                             .y = y.data(),
@@ -286,7 +288,8 @@ TEST_P(Kernels, MatmulBf16) {
           double magnitude = std::abs(sum);
           for (int64_t k = 0; k < depth; ++k) {
             const double term =
-                static_cast<double>(BF16ToF32(x[static_cast<size_t>(i * (depth + 1) + k)])) *
+                static_cast<double>(
+                    BF16ToF32(F32ToBF16(x[static_cast<size_t>(i * (depth + 1) + k)]))) *
                 static_cast<double>(BF16ToF32(w[static_cast<size_t>(j * depth + k)]));
             sum += term;
             magnitude += std::abs(term);

@@ -31,13 +31,14 @@ inline void Tile(const Bf16MatmulArgs& a, int64_t row, int64_t output) {
 #pragma GCC unroll 8
     for (int j = 0; j < O; ++j) acc[i][j] = _mm512_setzero_ps();
   }
-  const auto step = [&](const auto& load) __attribute__((always_inline)) {
+  // x is padded with zeros, the weights end where they end.
+  const auto step = [&](int64_t k, const auto& load) __attribute__((always_inline)) {
     __m512bh xv[R];
 #pragma GCC unroll 8
-    for (int i = 0; i < R; ++i) xv[i] = load(x + i * a.x_stride);
+    for (int i = 0; i < R; ++i) xv[i] = Load(x + i * a.x_stride + k);
 #pragma GCC unroll 8
     for (int j = 0; j < O; ++j) {
-      const __m512bh wv = load(w + j * a.depth);
+      const __m512bh wv = load(w + j * a.depth + k);
 #pragma GCC unroll 8
       for (int i = 0; i < R; ++i) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], xv[i], wv);
     }
@@ -48,11 +49,13 @@ inline void Tile(const Bf16MatmulArgs& a, int64_t row, int64_t output) {
 #pragma GCC unroll 8
       for (int j = 0; j < O; ++j) __builtin_prefetch(w + k + (O + j) * a.depth, 0, 2);
     }
-    step([&](const uint16_t* p) __attribute__((always_inline)) { return Load(p + k); });
+    step(
+        k, [](const uint16_t* p) __attribute__((always_inline)) { return Load(p); });
   }
   if (k < a.depth) {
-    step([&](const uint16_t* p)
-             __attribute__((always_inline)) { return LoadPartial(p + k, a.depth - k); });
+    step(
+        k, [&](const uint16_t* p)
+               __attribute__((always_inline)) { return LoadPartial(p, a.depth - k); });
   }
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) {
@@ -73,6 +76,21 @@ void Rows(const Bf16MatmulArgs& a, int64_t row) {
 }
 
 }  // namespace
+
+void PackAvx512Bf16(const float* x, int64_t x_stride, int64_t rows, int64_t depth,
+                    uint16_t* packed) {
+  const int64_t stride = PackedBf16Stride(depth);
+  for (int64_t row = 0; row < rows; ++row, x += x_stride, packed += stride) {
+    for (int64_t k = 0; k < stride; k += 16) {
+      const int64_t left = depth - k;
+      const auto mask =
+          static_cast<__mmask16>(left >= 16 ? 0xFFFF : (1U << (left < 0 ? 0 : left)) - 1);
+      const __m256bh rounded = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, x + k));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(packed + k),
+                          reinterpret_cast<__m256i>(rounded));
+    }
+  }
+}
 
 void MatmulAvx512Bf16(const Bf16MatmulArgs& a) {
   int64_t row = 0;

@@ -156,7 +156,7 @@ void Rope(float* x, const float* cos, const float* sin, int64_t half) {
   {                                                                                             \
     .isa = name, .num_calls = &num_calls, .matmul = {Matmul<float>, Matmul<F16>, Matmul<BF16>}, \
     .outer_matmul = {OuterMatmul<float>, OuterMatmul<F16>, OuterMatmul<BF16>},                  \
-    .matmul_bf16 = nullptr, .rms_norm = RmsNorm, .silu_mul = SiluMul, .add = Add, .axpy = Axpy, \
-    .sum_exp = SumExp, .softmax = Softmax, .rope = Rope, .attend_tile = AttendTile,             \
-    .attend_merge = AttendMerge,                                                                \
+    .matmul_bf16 = nullptr, .pack_bf16 = nullptr, .rms_norm = RmsNorm, .silu_mul = SiluMul,     \
+    .add = Add, .axpy = Axpy, .sum_exp = SumExp, .softmax = Softmax, .rope = Rope,              \
+    .attend_tile = AttendTile, .attend_merge = AttendMerge,                                     \
   }

@@ -182,6 +182,7 @@ const KernelTable kRefKernels = {
     .matmul = {Matmul<float>, Matmul<F16>, Matmul<BF16>},
     .outer_matmul = {OuterMatmul<float>, OuterMatmul<F16>, OuterMatmul<BF16>},
     .matmul_bf16 = nullptr,
+    .pack_bf16 = nullptr,
     .rms_norm = RmsNorm,
     .silu_mul = SiluMul,
     .add = Add,
