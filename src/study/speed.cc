@@ -49,8 +49,8 @@ class Run {
 
   // Computes the first `num_tokens` tokens of the test; the sequences are as before afterwards.
   Status Repeat(int64_t num_tokens, Observer* observer) {
-    const Status status = test_.kind == SpeedTest::Kind::kPrefill ? Prefill(num_tokens, observer)
-                                                                  : Decode(num_tokens, observer);
+    Status status = test_.kind == SpeedTest::Kind::kPrefill ? Prefill(num_tokens, observer)
+                                                            : Decode(num_tokens, observer);
     for (const auto& sequence : sequences_) {
       sequence->Truncate(std::min(sequence->length(), test_.depth));
     }
@@ -105,7 +105,7 @@ Status Observe(Engine& engine, Run& run, SpeedResult& result) {
   StepCostCounter counter(engine.model().info(), engine.store(), engine.pages().layout());
   pool.StartTiming();
   const Clock::time_point start = Clock::now();
-  const Status status = run.Repeat(result.test.num_tokens, &counter);
+  Status status = run.Repeat(result.test.num_tokens, &counter);
   const double seconds = SecondsSince(start);
   const LoopTimes loops = pool.StopTiming();
   result.costs = counter.costs();
