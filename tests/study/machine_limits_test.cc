@@ -17,10 +17,10 @@ TEST(MachineLimits, AreMeasuredWithinTheBudget) {
       ASSERT_TRUE(limits.ok()) << limits.status().message();
       EXPECT_EQ(limits->read_bytes(), kBudget / 2);
       EXPECT_EQ(context.budget.used_bytes(), kBudget / 2);
-      // Slower than any machine of these days, and faster.
-      EXPECT_GT(limits->read_bytes_per_s(), 1e8);
+      // Slower than any machine of these days, even an emulated one, and faster.
+      EXPECT_GT(limits->read_bytes_per_s(), 1e6);
       EXPECT_LT(limits->read_bytes_per_s(), 1e13);
-      EXPECT_GT(limits->flops_per_s(), 1e6);
+      EXPECT_GT(limits->flops_per_s(), 1e5);
       EXPECT_LT(limits->flops_per_s(), 1e14);
       for (const uint64_t bytes : {uint64_t{1}, uint64_t{3} << 20, kBudget, 16 * kBudget}) {
         EXPECT_GE(limits->ReadLimit(bytes), limits->read_bytes_per_s());
