@@ -14,14 +14,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Decoding steps that bring weights, pages and buffers into memory.
-constexpr int64_t kWarmUpSteps = 4;
-
-int64_t WarmUpTokens(const SpeedTest& test) {
-  return test.kind == SpeedTest::Kind::kPrefill ? test.num_tokens
-                                                : std::min(kWarmUpSteps, test.num_tokens);
-}
-
 // The sequences of a test with their ids.
 class Run {
  public:
@@ -47,10 +39,9 @@ class Run {
   }
   size_t num_sequences() const { return sequences_.size(); }
 
-  // Computes the first `num_tokens` tokens of the test; the sequences are as before afterwards.
-  Status Repeat(int64_t num_tokens, Observer* observer) {
-    Status status = test_.kind == SpeedTest::Kind::kPrefill ? Prefill(num_tokens, observer)
-                                                            : Decode(num_tokens, observer);
+  // Computes the tokens of the test; the sequences are as before afterwards.
+  Status Repeat(Observer* observer) {
+    Status status = test_.kind == SpeedTest::Kind::kPrefill ? Prefill(observer) : Decode(observer);
     for (const auto& sequence : sequences_) {
       sequence->Truncate(std::min(sequence->length(), test_.depth));
     }
@@ -58,16 +49,15 @@ class Run {
   }
 
  private:
-  Status Prefill(int64_t num_tokens, Observer* observer) {
-    const auto ids = std::span(ids_[0]).subspan(static_cast<size_t>(test_.depth),
-                                                static_cast<size_t>(num_tokens));
+  Status Prefill(Observer* observer) {
+    const auto ids = std::span(ids_[0]).subspan(static_cast<size_t>(test_.depth));
     return engine_.Feed(
         *sequences_[0], ids, LogitRows::kLast, [](int64_t, const Matrix&) { return OkStatus(); },
         observer);
   }
 
-  Status Decode(int64_t num_tokens, Observer* observer) {
-    for (int64_t i = 0; i < num_tokens; ++i) {
+  Status Decode(Observer* observer) {
+    for (int64_t i = 0; i < test_.num_tokens; ++i) {
       Batch batch;
       for (size_t s = 0; s < sequences_.size(); ++s) {
         Sequence& sequence = *sequences_[s];
@@ -105,7 +95,7 @@ Status Observe(Engine& engine, Run& run, SpeedResult& result) {
   StepCostCounter counter(engine.model().info(), engine.store(), engine.pages().layout());
   pool.StartTiming();
   const Clock::time_point start = Clock::now();
-  Status status = run.Repeat(result.test.num_tokens, &counter);
+  Status status = run.Repeat(&counter);
   const double seconds = SecondsSince(start);
   const LoopTimes loops = pool.StopTiming();
   result.costs = counter.costs();
@@ -149,8 +139,7 @@ double SpeedResult::experts_per_layer(const ModelInfo& info) const {
 }
 
 int64_t TokensOf(const SpeedTest& test, const SpeedOptions& options) {
-  return test.num_sequences *
-         (test.depth + WarmUpTokens(test) + (options.repetitions + 1) * test.num_tokens);
+  return test.num_sequences * (test.depth + (options.repetitions + 2) * test.num_tokens);
 }
 
 Status CheckSpeedTest(const ModelInfo& info, const SpeedTest& test, const SpeedOptions& options) {
@@ -185,13 +174,14 @@ Result<SpeedResult> MeasureSpeed(Engine& engine, MachineLimits& limits, const Sp
     MOIETY_RETURN_IF_ERROR(run.FillSequence(s));
     report(test.depth);
   }
-  MOIETY_RETURN_IF_ERROR(run.Repeat(WarmUpTokens(test), nullptr));
-  report(WarmUpTokens(test) * test.num_sequences);
+  // The same ids as in the timed runs, so what those read of a mapped file is in memory then.
+  MOIETY_RETURN_IF_ERROR(run.Repeat(nullptr));
+  report(test.num_tokens * test.num_sequences);
   SpeedResult result;
   result.test = test;
   for (int64_t i = 0; i < options.repetitions; ++i) {
     const Clock::time_point start = Clock::now();
-    MOIETY_RETURN_IF_ERROR(run.Repeat(test.num_tokens, nullptr));
+    MOIETY_RETURN_IF_ERROR(run.Repeat(nullptr));
     result.seconds.push_back(SecondsSince(start));
     report(test.num_tokens * test.num_sequences);
   }

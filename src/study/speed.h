@@ -60,10 +60,10 @@ struct SpeedResult {
   double experts_per_layer(const ModelInfo& info) const;
 };
 
-// Ids are random. A repetition without timing comes first (for decoding, a few steps), and one that
-// is observed last, so that looking costs the timed ones nothing. `progress` (may be null) gets the
-// tokens computed since its last call. Fails for more tokens than the model's context has, and for
-// a speed above a limit of the machine: then one of the two was measured wrongly.
+// Ids are random. A repetition without timing comes first, and one that is observed last, so that
+// looking costs the timed ones nothing. `progress` (may be null) gets the tokens computed since its
+// last call. Fails for more tokens than the model's context has, and for a speed above a limit of
+// the machine: then one of the two was measured wrongly.
 Result<SpeedResult> MeasureSpeed(Engine& engine, MachineLimits& limits, const SpeedTest& test,
                                  const SpeedOptions& options,
                                  const std::function<void(int64_t num_tokens)>& progress);
