@@ -61,9 +61,11 @@ int UsableCpus() {
 
 ThreadPool::ThreadPool(int num_threads) {
   MOIETY_CHECK(num_threads >= 1);
-  workers_.reserve(static_cast<size_t>(num_threads - 1));
+  const auto count = static_cast<size_t>(num_threads);
+  last_tasks_.resize(count);
+  workers_.reserve(count - 1);
   try {
-    for (int i = 1; i < num_threads; ++i) workers_.emplace_back([this] { WorkerLoop(); });
+    for (size_t i = 1; i < count; ++i) workers_.emplace_back([this, i] { WorkerLoop(i); });
   } catch (const std::system_error&) {
     Stop();
     throw;
@@ -79,12 +81,47 @@ void ThreadPool::Stop() {
   for (std::thread& worker : workers_) worker.join();
 }
 
+void ThreadPool::StartTiming() {
+  times_ = {};
+  timing_ = true;
+}
+
+LoopTimes ThreadPool::StopTiming() {
+  timing_ = false;
+  return times_;
+}
+
+void ThreadPool::CountLoop(uint32_t loop, Clock::time_point start) {
+  const Clock::time_point end = Clock::now();
+  Clock::duration wait{};
+  for (const LastTask& last : last_tasks_) wait += end - (last.loop == loop ? last.end : start);
+  ++times_.num_loops;
+  times_.loop_seconds += std::chrono::duration<double>(end - start).count();
+  times_.wait_seconds += std::chrono::duration<double>(wait).count();
+}
+
+// A loop of the driving thread only: the others wait from its start to its end, but for the loops
+// inside it, which count themselves.
+void ThreadPool::RunAlone(int64_t num_tasks, TaskFunction function, const void* context) {
+  const bool timed = !inside_task && timing_ && num_tasks > 0;
+  const Clock::time_point start = timed ? Clock::now() : Clock::time_point();
+  const double before = times_.loop_seconds;
+  for (int64_t i = 0; i < num_tasks; ++i) function(context, i);
+  if (!timed) return;
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  const double alone = seconds - (times_.loop_seconds - before);
+  ++times_.num_loops;
+  times_.loop_seconds += alone;
+  times_.wait_seconds += alone * static_cast<double>(workers_.size());
+}
+
 void ThreadPool::Run(int64_t num_tasks, TaskFunction function, const void* context) {
   MOIETY_CHECK(num_tasks >= 0 && num_tasks <= static_cast<int64_t>(UINT32_MAX));
   if (num_tasks <= 1 || workers_.empty() || inside_task) {
-    for (int64_t i = 0; i < num_tasks; ++i) function(context, i);
+    RunAlone(num_tasks, function, context);
     return;
   }
+  const Clock::time_point start = timing_ ? Clock::now() : Clock::time_point();
   // No task of the loop before is left, so nobody succeeds in taking one while these change.
   function_.store(function, std::memory_order_relaxed);
   context_.store(context, std::memory_order_relaxed);
@@ -95,7 +132,7 @@ void ThreadPool::Run(int64_t num_tasks, TaskFunction function, const void* conte
   loop_.store(loop);
   if (sleeping_.load() > 0) loop_.notify_all();
 
-  while (RunOneTask()) {
+  while (RunOneTask(0)) {
   }
   for (int spin = 0; done_.load(std::memory_order_acquire) != static_cast<uint32_t>(num_tasks);
        ++spin) {
@@ -105,9 +142,10 @@ void ThreadPool::Run(int64_t num_tasks, TaskFunction function, const void* conte
       std::this_thread::yield();  // whoever has the last task may need this processor
     }
   }
+  if (timing_) CountLoop(loop, start);
 }
 
-bool ThreadPool::RunOneTask() {
+bool ThreadPool::RunOneTask(size_t thread) {
   uint64_t left = left_.load(std::memory_order_acquire);
   while (true) {
     const auto tasks_left = static_cast<uint32_t>(left);
@@ -121,13 +159,14 @@ bool ThreadPool::RunOneTask() {
       inside_task = true;
       function(context, num_tasks - tasks_left);
       inside_task = false;
+      if (timing_) last_tasks_[thread] = {static_cast<uint32_t>(left >> 32), Clock::now()};
       done_.fetch_add(1, std::memory_order_release);
       return true;
     }
   }
 }
 
-void ThreadPool::WorkerLoop() {
+void ThreadPool::WorkerLoop(size_t thread) {
   uint32_t seen = 0;
   while (true) {
     uint32_t loop = loop_.load(std::memory_order_acquire);
@@ -143,7 +182,7 @@ void ThreadPool::WorkerLoop() {
     }
     if (stop_.load()) return;
     seen = loop;
-    while (RunOneTask()) {
+    while (RunOneTask(thread)) {
     }
   }
 }

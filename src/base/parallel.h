@@ -3,6 +3,7 @@
 #define MOIETY_BASE_PARALLEL_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -13,6 +14,15 @@ namespace moiety {
 
 // Processors this process may use: the affinity mask, cut to the CPU quota of its cgroup. ≥ 1.
 int UsableCpus();
+
+// Where the time of a pool's threads went, from StartTiming() to StopTiming().
+struct LoopTimes {
+  int64_t num_loops = 0;
+  double loop_seconds = 0;  // from the start to the end of each loop, on the driving thread
+  // Summed over all threads: from the end of a thread's last task of a loop (the loop's start, if
+  // it got none) to the end of that loop.
+  double wait_seconds = 0;
+};
 
 // A fixed set of threads that run short loops together. Decoding has thousands of loops of a few
 // microseconds per token, so idle threads spin for a moment before they sleep.
@@ -40,12 +50,29 @@ class ThreadPool {
         &task);
   }
 
+  // Between these, each task costs a look at the clock more; otherwise timing costs a branch. Both
+  // are called by the thread that drives the pool, outside loops. Loops inside a loop that several
+  // threads run are part of their task.
+  void StartTiming();
+  LoopTimes StopTiming();
+
  private:
   using TaskFunction = void (*)(const void* context, int64_t i);
+  using Clock = std::chrono::steady_clock;
+
+  // When a thread ended its last task. Written by that thread before it counts the task as done, so
+  // it is there for the driving thread when the loop is.
+  struct alignas(64) LastTask {
+    uint32_t loop = 0;
+    Clock::time_point end;
+  };
 
   void Run(int64_t num_tasks, TaskFunction function, const void* context);
-  bool RunOneTask();  // false when no task of the current loop is left to take
-  void WorkerLoop();
+  void RunAlone(int64_t num_tasks, TaskFunction function, const void* context);
+  // False when no task of the current loop is left to take. `thread` is 0 for the driving one.
+  bool RunOneTask(size_t thread);
+  void WorkerLoop(size_t thread);
+  void CountLoop(uint32_t loop, Clock::time_point start);
   void Stop();
 
   // The loop being run. `left_` packs (number of the loop << 32 | tasks nobody has taken yet): a
@@ -61,6 +88,10 @@ class ThreadPool {
   std::atomic<uint32_t> loop_{0};
   std::atomic<int32_t> sleeping_{0};
   std::atomic<bool> stop_{false};
+  // Changes between loops only; threads read it while they hold a task, so it needs no atomic.
+  bool timing_ = false;
+  LoopTimes times_;
+  std::vector<LastTask> last_tasks_;  // [num_threads]
   std::vector<std::thread> workers_;
 };
 

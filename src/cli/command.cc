@@ -43,10 +43,23 @@ void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
                    "Copy the weights to memory instead of mapping the file");
 }
 
-Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, EngineFlags& flags) {
+namespace {
+
+const EngineOptions& OptionsOf(EngineFlags& flags) {
   if (!flags.memory.empty()) ParseBytes(flags.memory, &flags.options.memory_limit_bytes);
   flags.options.residency = flags.no_mmap ? Residency::kResident : Residency::kMapped;
-  return Engine::Open(model, flags.options);
+  return flags.options;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, EngineFlags& flags) {
+  return Engine::Open(model, OptionsOf(flags));
+}
+
+Result<std::unique_ptr<Engine>> OpenShape(const std::filesystem::path& config, EngineFlags& flags,
+                                          uint64_t seed) {
+  return Engine::OpenShape(config, OptionsOf(flags), seed);
 }
 
 Result<std::filesystem::path> BundledModel() {

@@ -20,6 +20,7 @@ using Action = std::function<Status()>;
 Action AddRun(CLI::App& app);
 Action AddChat(CLI::App& app);
 Action AddEval(CLI::App& app);
+Action AddBench(CLI::App& app);
 Action AddLogits(CLI::App& app);
 Action AddInspect(CLI::App& app);
 Action AddTokenize(CLI::App& app);
@@ -39,6 +40,9 @@ struct EngineFlags {
 };
 void AddEngineFlags(CLI::App& command, EngineFlags& flags);
 Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, EngineFlags& flags);
+// The same with random weights for a config.json; see Engine::OpenShape.
+Result<std::unique_ptr<Engine>> OpenShape(const std::filesystem::path& config, EngineFlags& flags,
+                                          uint64_t seed);
 
 // The model that comes with moiety: models/starter beside the sources, or
 // share/moiety/models/starter of an installation.

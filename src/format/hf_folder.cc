@@ -169,6 +169,17 @@ Result<TensorTable> ReadWeights(const fs::path& dir) {
 
 }  // namespace
 
+Result<HfConfig> OpenHfConfigFile(const fs::path& file) {
+  HfConfig config;
+  config.dir = file.parent_path();
+  config.config_path = file.string();
+  MOIETY_ASSIGN_OR_RETURN(json document, ReadJsonFile(file));
+  MOIETY_RETURN_IF_ERROR(ConfigReader(document, config.config_path).status());  // an object?
+  MOIETY_RETURN_IF_ERROR(FillTokenIds(document, config.config_path, config.generation));
+  config.config = std::make_shared<const json>(std::move(document));
+  return config;
+}
+
 Result<HfConfig> OpenHfConfig(const fs::path& dir) {
   MOIETY_RETURN_IF_ERROR(CheckIsFolder(dir));
   HfConfig folder;

@@ -34,6 +34,9 @@ struct HfFolder : HfConfig {
 // Reads the two configs, not the weights.
 Result<HfConfig> OpenHfConfig(const std::filesystem::path& dir);
 
+// The same for a config.json alone, of any name and without a generation_config.json beside it.
+Result<HfConfig> OpenHfConfigFile(const std::filesystem::path& file);
+
 // The configs and the headers of the weight files. Where both forms of weights are there,
 // model.safetensors is read and the index is not, as in the transformers library.
 //

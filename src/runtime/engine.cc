@@ -26,18 +26,30 @@ Result<const KernelTable*> ChooseKernels(const std::string& isa) {
   return SelectKernels(isa.empty() && environment != nullptr ? environment : isa);
 }
 
-Status CheckCompute(ComputeType compute, const KernelTable& kernels, const WeightStore& store) {
-  if (compute == ComputeType::kF32) return OkStatus();
-  if (kernels.matmul_bf16 == nullptr) {
+Status CheckCompute(const Context& context, const WeightStore& store) {
+  if (context.compute == ComputeType::kF32) return OkStatus();
+  if (context.kernels.matmul_bf16 == nullptr) {
     return Unsupported(Format(
         "computing in bf16 needs a processor with AVX-512 BF16 or AMX; the {} kernels here have no "
         "bf16 products",
-        kernels.isa));
+        context.kernels.isa));
   }
   for (const Weight& weight : store.weights()) {
     if (weight.dtype == DType::kBF16 && weight.shape.size() == 2) return OkStatus();
   }
   return InvalidArgument("computing in bf16 needs bf16 weights; this model has none");
+}
+
+// The type of the weights as a config names it: newer ones in `dtype`, older in `torch_dtype`.
+DType ReadWeightType(ConfigReader& config) {
+  const char* key = config.Missing("dtype") ? "torch_dtype" : "dtype";
+  const std::string name = config.String(key);
+  if (name == "float32") return DType::kF32;
+  if (name == "float16") return DType::kF16;
+  if (name != "bfloat16" && config.status().ok()) {
+    config.Fail(key, Format("must be float32, float16 or bfloat16, found \"{}\"", name));
+  }
+  return DType::kBF16;
 }
 
 }  // namespace
@@ -48,18 +60,15 @@ Result<std::unique_ptr<const Tokenizer>> OpenTokenizer(const std::filesystem::pa
   return Tokenizer::FromJson(json, path.string());
 }
 
-Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& model,
-                                             const EngineOptions& options) {
+Result<std::unique_ptr<Engine>> Engine::Start(const std::filesystem::path& path,
+                                              const EngineOptions& options) {
   if (options.num_threads < 0 || options.num_threads > kMaxThreads) {
     return InvalidArgument(
         Format("threads must be from 1 to {}, found {}", kMaxThreads, options.num_threads));
   }
   MOIETY_ASSIGN_OR_RETURN(const KernelTable* const kernels, ChooseKernels(options.isa));
-  MOIETY_ASSIGN_OR_RETURN(HfFolder folder, OpenHfFolder(model));
-
   std::unique_ptr<Engine> engine(new Engine);
-  engine->path_ = model;
-  engine->generation_ = folder.generation;
+  engine->path_ = path;
   const int num_threads = options.num_threads == 0 ? UsableCpus() : options.num_threads;
   try {
     engine->context_ = std::make_unique<Context>(num_threads, *kernels, options.memory_limit_bytes,
@@ -67,21 +76,58 @@ Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& model,
   } catch (const std::system_error&) {
     return ResourceExhausted(Format("the system cannot start {} threads", num_threads));
   }
+  return engine;
+}
+
+Status Engine::Finish(ConfigReader& config) {
+  MOIETY_ASSIGN_OR_RETURN(model_, BuildModel(config, *store_));
+  MOIETY_RETURN_IF_ERROR(CheckCompute(*context_, *store_));
+  MOIETY_RETURN_IF_ERROR(store_->Load());
+  pages_ = std::make_unique<KvPagePool>(model_->state(), context_->budget);
+  arena_ = std::make_unique<Arena>(context_->budget);
+  return OkStatus();
+}
+
+Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& model,
+                                             const EngineOptions& options) {
+  MOIETY_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Start(model, options));
+  MOIETY_ASSIGN_OR_RETURN(HfFolder folder, OpenHfFolder(model));
+  engine->generation_ = folder.generation;
   engine->store_ = std::make_unique<WeightStore>(std::move(folder.tensors), model.string(),
                                                  options.residency, engine->context_->budget);
   ConfigReader config(*folder.config, folder.config_path);
-  MOIETY_ASSIGN_OR_RETURN(engine->model_, BuildModel(config, *engine->store_));
-  MOIETY_RETURN_IF_ERROR(CheckCompute(options.compute, *kernels, *engine->store_));
-  MOIETY_RETURN_IF_ERROR(engine->store_->Load());
-  engine->pages_ = std::make_unique<KvPagePool>(engine->model_->state(), engine->context_->budget);
-  engine->arena_ = std::make_unique<Arena>(engine->context_->budget);
+  MOIETY_RETURN_IF_ERROR(engine->Finish(config));
   engine->tokenizer_ = OpenTokenizer(model);
+  return engine;
+}
+
+Result<std::unique_ptr<Engine>> Engine::OpenShape(const std::filesystem::path& config,
+                                                  const EngineOptions& options, uint64_t seed) {
+  MOIETY_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Start(config, options));
+  MOIETY_ASSIGN_OR_RETURN(const HfConfig file, OpenHfConfigFile(config));
+  engine->generation_ = file.generation;
+  ConfigReader reader(*file.config, file.config_path);
+  const DType dtype = ReadWeightType(reader);
+  MOIETY_RETURN_IF_ERROR(Status(reader.status()));
+  engine->store_ = std::make_unique<WeightStore>(RandomWeights{dtype, seed}, config.string(),
+                                                 engine->context_->budget, engine->context_->pool);
+  MOIETY_RETURN_IF_ERROR(engine->Finish(reader));
+  engine->tokenizer_ = NotFound(Format("{}: random weights have no tokenizer", config.string()));
   return engine;
 }
 
 Result<const Tokenizer*> Engine::tokenizer() const {
   if (!tokenizer_.ok()) return Status(tokenizer_.status());
   return tokenizer_->get();
+}
+
+Result<Matrix> Engine::Step(const Batch& batch, Observer* observer) {
+  if (observer != nullptr) observer->OnStep(batch);
+  arena_->Release({});
+  Exec exec(*context_, *arena_, observer);
+  const Matrix logits = model_->Forward(exec, batch);
+  MOIETY_RETURN_IF_ERROR(Status(exec.status()));
+  return logits;
 }
 
 Status Engine::Feed(Sequence& sequence, std::span<const int32_t> ids, LogitRows rows,
@@ -127,12 +173,7 @@ Status Engine::FeedReserved(Sequence& sequence, std::span<const int32_t> ids, Lo
                               .sequence = sequence.number(),
                               .pages = sequence.pages()});
     batch.logit_rows = logit_rows;
-    if (observer != nullptr) observer->OnStep(batch);
-
-    arena_->Release({});
-    Exec exec(*context_, *arena_, observer);
-    const Matrix logits = model_->Forward(exec, batch);
-    MOIETY_RETURN_IF_ERROR(Status(exec.status()));
+    MOIETY_ASSIGN_OR_RETURN(const Matrix logits, Step(batch, observer));
     if (!logit_rows.empty()) {
       MOIETY_RETURN_IF_ERROR(on_logits(sequence.length() + logit_rows.front(), logits));
     }

@@ -36,6 +36,13 @@ class Engine {
   static Result<std::unique_ptr<Engine>> Open(const std::filesystem::path& model,
                                               const EngineOptions& options);
 
+  // The model that a config.json describes, with random weights of the type that its `dtype` (or
+  // `torch_dtype`) names: for measuring shapes that nobody has files of. It has no tokenizer, and
+  // options.residency does not matter. Fails as Open() does, and with kResourceExhausted for more
+  // weights than there is memory.
+  static Result<std::unique_ptr<Engine>> OpenShape(const std::filesystem::path& config,
+                                                   const EngineOptions& options, uint64_t seed);
+
   const std::filesystem::path& path() const { return path_; }
   const Model& model() const { return *model_; }
   const WeightStore& store() const { return *store_; }
@@ -56,8 +63,17 @@ class Engine {
               int64_t chunk = kDefaultChunk);
   static constexpr int64_t kDefaultChunk = 512;
 
+  // One forward step over rows of any mix of sequences: the logits of batch.logit_rows, valid until
+  // the next step. The caller has reserved room in each sequence and advances it afterwards.
+  Result<Matrix> Step(const Batch& batch, Observer* observer = nullptr);
+
  private:
   Engine() = default;
+  // An engine with its threads and its budget, but no model yet.
+  static Result<std::unique_ptr<Engine>> Start(const std::filesystem::path& path,
+                                               const EngineOptions& options);
+  // Builds the model of `config` on the store and makes ready what runs it.
+  Status Finish(ConfigReader& config);
   Status FeedReserved(Sequence& sequence, std::span<const int32_t> ids, LogitRows rows,
                       const OnLogits& on_logits, Observer* observer, int64_t chunk);
 

@@ -1,14 +1,20 @@
 #include "store/weight_store.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "base/format.h"
+#include "base/system_memory.h"
 #include "io/mapped_file.h"
 #include "ops/linear.h"
 
 namespace moiety {
 namespace {
+
+// Far above any model. A config can ask for any number of experts: nothing but memory, of which
+// each tensor also takes some for its name and place, bears it out.
+constexpr size_t kMaxRandomTensors = size_t{1} << 18;
 
 // Copies a vector of f32, f16 or bf16 to f32.
 void WidenVector(const std::byte* from, DType dtype, int64_t count, float* to) {
@@ -37,15 +43,36 @@ const std::byte* WeightStore::FileBytes(const TensorInfo& info) const {
   return table_.files[static_cast<size_t>(info.file)]->bytes().data() + info.offset;
 }
 
-Result<WeightRef> WeightStore::Declare(const WeightGroup& group, const std::string& name,
-                                       const Shape& shape) {
+Status WeightStore::AddRandom(const std::string& name, const Shape& shape) {
+  if (table_.tensors.contains(name)) return OkStatus();
+  if (random_limit_ == 0) {
+    const uint64_t available = AvailableMemoryBytes();
+    random_limit_ = std::min(budget_.limit_bytes(), available == 0 ? UINT64_MAX : available);
+  }
+  if (table_.tensors.size() == kMaxRandomTensors) {
+    return ResourceExhausted(
+        Format("{}: random weights can have {} tensors at most", where_, kMaxRandomTensors));
+  }
+  const auto count = static_cast<uint64_t>(NumElements(shape).value_or(INT64_MAX));
+  const uint64_t left = random_limit_ - std::min(random_limit_, declared_bytes_);
+  if (count > left / DTypeBytes(random_->dtype)) {
+    return ResourceExhausted(Format("{}: random weights need more memory than the {} there is",
+                                    where_, FormatBytes(random_limit_)));
+  }
+  table_.tensors[name] = {random_->dtype, shape, -1, 0, count * DTypeBytes(random_->dtype)};
+  return OkStatus();
+}
+
+// Is there such a tensor of that shape and a type that can be read?
+Status WeightStore::CheckDeclared(const std::string& name, const Shape& shape) const {
   const auto it = table_.tensors.find(name);
   if (it == table_.tensors.end()) {
     return NotFound(Format("{}: tensor {} is missing: the config needs it with shape {}", where_,
                            name, ShapeString(shape)));
   }
   const TensorInfo& info = it->second;
-  const std::string file = table_.files[static_cast<size_t>(info.file)]->path().string();
+  const std::string file =
+      random_.has_value() ? where_ : table_.files[static_cast<size_t>(info.file)]->path().string();
   if (info.shape != shape) {
     return InvalidData(Format("{}: tensor {}: the config needs shape {}, found {}", file, name,
                               ShapeString(shape), ShapeString(info.shape)));
@@ -54,6 +81,14 @@ Result<WeightRef> WeightStore::Declare(const WeightGroup& group, const std::stri
     return Unsupported(Format("{}: tensor {}: expected F32, F16 or BF16, found {}", file, name,
                               DTypeName(info.dtype)));
   }
+  return OkStatus();
+}
+
+Result<WeightRef> WeightStore::Declare(const WeightGroup& group, const std::string& name,
+                                       const Shape& shape) {
+  if (random_.has_value()) MOIETY_RETURN_IF_ERROR(AddRandom(name, shape));
+  MOIETY_RETURN_IF_ERROR(CheckDeclared(name, shape));
+  const TensorInfo& info = table_.tensors.find(name)->second;
   weights_.push_back({name, group, info.dtype, shape, nullptr});
   if (by_name_.emplace(name, &weights_.back()).second) declared_bytes_ += info.size_bytes;
   return WeightRef(&weights_.back());
@@ -62,6 +97,7 @@ Result<WeightRef> WeightStore::Declare(const WeightGroup& group, const std::stri
 Status WeightStore::Load() {
   // A tensor may lie at any byte of its file; kernels read whole elements.
   const auto misaligned = [&](const Weight& w) {
+    if (random_.has_value()) return false;
     const auto address =
         reinterpret_cast<uintptr_t>(FileBytes(table_.tensors.find(w.name)->second));
     return address % DTypeBytes(w.dtype) != 0;
@@ -81,8 +117,19 @@ Status WeightStore::Load() {
   }
   std::byte* next = memory_.get();
   for (auto& [name, weight] : by_name_) {
-    const std::byte* bytes = FileBytes(table_.tensors.find(name)->second);
     const size_t size = OwnBytes(*weight, residency_, misaligned(*weight));
+    if (random_.has_value()) {
+      const int64_t count = *NumElements(weight->shape);
+      if (weight->shape.size() == 1) {
+        FillRandomVector(*pool_, *random_, name, count, reinterpret_cast<float*>(next));
+      } else {
+        FillRandomMatrix(*pool_, *random_, name, count, next);
+      }
+      weight->data = next;
+      next += size;
+      continue;
+    }
+    const std::byte* bytes = FileBytes(table_.tensors.find(name)->second);
     if (size == 0) {
       weight->data = bytes;
       continue;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,7 +13,9 @@
 
 #include "base/aligned.h"
 #include "base/memory_budget.h"
+#include "base/parallel.h"
 #include "moiety/status.h"
+#include "store/random_weights.h"
 #include "tensor/tensor_table.h"
 #include "tensor/weight.h"
 
@@ -31,6 +34,15 @@ class WeightStore {
         where_(std::move(where)),
         residency_(residency),
         budget_(budget) {}
+  // A store without files: every weight that is declared exists and is random. Always resident.
+  // `pool` must outlive Load().
+  WeightStore(const RandomWeights& random, std::string where, MemoryBudget& budget,
+              ThreadPool& pool)
+      : where_(std::move(where)),
+        residency_(Residency::kResident),
+        budget_(budget),
+        random_(random),
+        pool_(&pool) {}
   WeightStore(const WeightStore&) = delete;
   WeightStore& operator=(const WeightStore&) = delete;
 
@@ -40,7 +52,8 @@ class WeightStore {
 
   // Declares a weight of the model: the tensor must exist with exactly this shape and a type that
   // the kernels read; its bytes are not touched yet. One tensor may be declared twice (tied
-  // embeddings). Errors name the tensor, what was expected and what was found.
+  // embeddings). Errors name the tensor, what was expected and what was found. A random weight
+  // fails with kResourceExhausted once there is no memory for what was declared.
   Result<WeightRef> Declare(const WeightGroup& group, const std::string& name, const Shape& shape);
 
   // Brings in everything that was declared. Call once, after the last Declare().
@@ -50,6 +63,8 @@ class WeightStore {
   std::vector<std::string> Unused() const;
 
   Residency residency() const { return residency_; }
+  // Where the weights come from if not from files.
+  const std::optional<RandomWeights>& random() const { return random_; }
   // Declared bytes, tied weights once.
   uint64_t declared_bytes() const { return declared_bytes_; }
 
@@ -58,11 +73,17 @@ class WeightStore {
 
  private:
   const std::byte* FileBytes(const TensorInfo& info) const;
+  // Adds the tensor that is declared to the table of a store without files.
+  Status AddRandom(const std::string& name, const Shape& shape);
+  Status CheckDeclared(const std::string& name, const Shape& shape) const;
 
   TensorTable table_;
   std::string where_;
   Residency residency_;
   MemoryBudget& budget_;
+  std::optional<RandomWeights> random_;
+  ThreadPool* pool_ = nullptr;  // of a store without files
+  uint64_t random_limit_ = 0;   // bytes that random weights may have; 0 before the first
   std::deque<Weight> weights_;  // stable addresses: WeightRef points at these
   std::map<std::string, Weight*, std::less<>> by_name_;
   uint64_t declared_bytes_ = 0;

@@ -143,6 +143,78 @@ TEST(ThreadPool, StartsAndStopsQuickly) {
   }
 }
 
+// Two threads that need each other, one of which then sleeps: the other waits.
+TEST(LoopTimes, WaitingAtTheEndOfALoopIsCounted) {
+  ThreadPool pool(2);
+  pool.StartTiming();
+  std::atomic<int> arrived{0};
+  pool.ParallelFor(2, [&](int64_t i) {
+    arrived.fetch_add(1);
+    while (arrived.load() < 2) std::this_thread::yield();
+    if (i == 1) std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  });
+  const LoopTimes times = pool.StopTiming();
+  EXPECT_EQ(times.num_loops, 1);
+  EXPECT_GE(times.loop_seconds, 0.2);
+  EXPECT_GE(times.wait_seconds, 0.05);  // a busy machine may be late to notice, but not that late
+  EXPECT_LE(times.wait_seconds, 2 * times.loop_seconds);
+}
+
+TEST(LoopTimes, ThreadsWithoutATaskWaitFromStartToEnd) {
+  ThreadPool pool(3);
+  pool.StartTiming();
+  pool.ParallelFor(1, [](int64_t) { std::this_thread::sleep_for(std::chrono::milliseconds(5)); });
+  const LoopTimes times = pool.StopTiming();
+  EXPECT_EQ(times.num_loops, 1);
+  EXPECT_GE(times.loop_seconds, 0.005);
+  EXPECT_DOUBLE_EQ(times.wait_seconds, 2 * times.loop_seconds);
+}
+
+// One task may run a loop of its own with all threads: nobody waits during that.
+TEST(LoopTimes, LoopsInsideALoopOfOneTask) {
+  ThreadPool pool(2);
+  const auto start = std::chrono::steady_clock::now();
+  pool.StartTiming();
+  pool.ParallelFor(1, [&](int64_t) {
+    std::atomic<int> arrived{0};
+    pool.ParallelFor(2, [&](int64_t) {
+      arrived.fetch_add(1);
+      while (arrived.load() < 2) std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    });
+  });
+  const LoopTimes times = pool.StopTiming();
+  const double elapsed =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  EXPECT_EQ(times.num_loops, 2);
+  EXPECT_GE(times.loop_seconds, 0.05);
+  EXPECT_LE(times.loop_seconds, elapsed) << "no time is counted twice";
+  EXPECT_LE(times.wait_seconds, 2 * elapsed);
+}
+
+TEST(LoopTimes, CountLoopsOfTheDrivingThreadBetweenStartAndStop) {
+  for (const int threads : {1, 2, 4}) {
+    ThreadPool pool(threads);
+    const auto loop = [&] {
+      pool.ParallelFor(8, [&](int64_t) { pool.ParallelFor(3, [](int64_t) {}); });
+    };
+    loop();
+    pool.StartTiming();
+    for (int i = 0; i < 500; ++i) loop();
+    pool.ParallelFor(0, [](int64_t) {});
+    const LoopTimes times = pool.StopTiming();
+    loop();
+    EXPECT_EQ(times.num_loops, threads == 1 ? 500 * 9 : 500);
+    EXPECT_GE(times.wait_seconds, 0);
+    EXPECT_LE(times.wait_seconds, threads * times.loop_seconds);
+    if (threads == 1) {
+      EXPECT_EQ(times.wait_seconds, 0);
+    }
+    pool.StartTiming();
+    EXPECT_EQ(pool.StopTiming().num_loops, 0) << "each start begins anew";
+  }
+}
+
 TEST(UsableCpus, RespectsTheAffinityMask) {
   cpu_set_t before;
   ASSERT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);

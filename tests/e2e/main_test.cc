@@ -10,8 +10,8 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-constexpr const char* kCommands[] = {"run",     "chat",     "eval",      "logits",
-                                     "inspect", "tokenize", "detokenize"};
+constexpr const char* kCommands[] = {"run",    "chat",    "eval",     "bench",
+                                     "logits", "inspect", "tokenize", "detokenize"};
 
 TEST(Help, ListsTheCommands) {
   for (const char* flag : {"--help", "-h"}) {
@@ -91,6 +91,8 @@ TEST(FullDisk, IsAnErrorOfEachCommand) {
       {"eval", starter, SourcePath("tests/data/eval/text.txt").string(), "--window", "16"},
       {"eval", starter, SourcePath("tests/data/eval/text.txt").string(), "--window", "16",
        "--json"},
+      {"bench", starter, "--memory", "100M", "-p", "4", "-n", "0", "-r", "1"},
+      {"bench", starter, "--memory", "100M", "-p", "4", "-n", "0", "-r", "1", "--json"},
       {"inspect", starter},
       {"inspect", starter, "--json"},
       {"tokenize", starter, "text"},

@@ -206,6 +206,23 @@ TEST(HfConfig, NeedsNoWeights) {
   EXPECT_EQ(both->generation.temperature, 0.5);
 }
 
+TEST(HfConfig, AFileOfAnyName) {
+  const ScratchFolder scratch;
+  const auto path = scratch.Write("shape.json", R"({"hidden_size": 8, "eos_token_id": 5})");
+  scratch.Write("generation_config.json", R"({"eos_token_id": 6})");
+  const Result<HfConfig> config = OpenHfConfigFile(path);
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  EXPECT_EQ((*config->config)["hidden_size"], 8);
+  EXPECT_EQ(config->config_path, path.string());
+  EXPECT_EQ(config->generation.eos_token_ids, std::vector<int32_t>{5}) << "of this file alone";
+  EXPECT_EQ(OpenHfConfigFile(scratch.path() / "none.json").status().code(), StatusCode::kNotFound);
+  for (const char* text : {"", "{", "[]", "3"}) {
+    const Status status = OpenHfConfigFile(scratch.Write("bad.json", text)).status();
+    EXPECT_EQ(status.code(), StatusCode::kInvalidData) << text;
+    EXPECT_THAT(status.message(), testing::HasSubstr("bad.json"));
+  }
+}
+
 TEST(HfConfig, NamesTheFileThatIsWrong) {
   const ScratchFolder scratch;
   const auto error = [&] { return OpenHfConfig(scratch.path()).status().message(); };

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <stdlib.h>
 
+#include <cmath>
+
 #include "routing/router_recorder.h"
 #include "support/bits.h"
 #include "support/golden.h"
@@ -301,6 +303,100 @@ TEST(Engine, ATokenizerIsOptional) {
   ASSERT_NE(engine, nullptr);
   EXPECT_THAT(engine->tokenizer().status().message(), HasSubstr("tokenizer.json"));
   EXPECT_EQ(AllLogits(*engine, {1, 2}).size(), 2U * kTinyVocab);
+}
+
+// Rows of several sequences in one step are what each would be alone.
+TEST(Engine, StepsWithSeveralSequences) {
+  const auto engine = OpenOrFail(TinyModel(TinyMixtralConfig()));
+  ASSERT_NE(engine, nullptr);
+  const std::vector<std::vector<int32_t>> texts = {SomeIds(5, 1), SomeIds(70, 2), SomeIds(64, 3)};
+  std::vector<std::vector<float>> expected;
+  std::vector<std::unique_ptr<Sequence>> sequences;
+  Batch batch;
+  std::vector<int32_t> ids;
+  for (const std::vector<int32_t>& text : texts) {
+    const std::vector<float> logits = AllLogits(*engine, text);
+    expected.push_back(LogitsAt(*engine, logits, static_cast<int64_t>(text.size()) - 1));
+    sequences.push_back(std::make_unique<Sequence>(engine->pages()));
+    Sequence& sequence = *sequences.back();
+    FeedLogits(*engine, sequence, std::span(text).first(text.size() - 1));
+    ASSERT_TRUE(sequence.Reserve(1).ok());
+    batch.segments.push_back({.begin = static_cast<int64_t>(ids.size()),
+                              .count = 1,
+                              .position = sequence.length(),
+                              .sequence = sequence.number(),
+                              .pages = sequence.pages()});
+    ids.push_back(text.back());
+  }
+  const std::vector<int32_t> rows = {0, 1, 2};
+  batch.ids = ids;
+  batch.logit_rows = rows;
+  const Result<Matrix> logits = engine->Step(batch);
+  ASSERT_TRUE(logits.ok()) << logits.status().message();
+  ASSERT_EQ(logits->rows, 3);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const float* row = logits->Row(static_cast<int64_t>(i));
+    EXPECT_TRUE(SameBits({row, static_cast<size_t>(logits->cols)}, expected[i])) << i;
+  }
+}
+
+Result<std::unique_ptr<Engine>> OpenShape(const nlohmann::json& config, uint64_t seed = 1,
+                                          const EngineOptions& options = {}) {
+  const ScratchFolder folder;
+  return Engine::OpenShape(folder.Write("shape.json", config.dump()), options, seed);
+}
+
+TEST(Shape, EveryArchitectureAndTypeComputes) {
+  for (nlohmann::json config : {TinyMixtralConfig(), TinyLlamaConfig()}) {
+    for (const char* key : {"dtype", "torch_dtype"}) {
+      config.erase("dtype");
+      config.erase("torch_dtype");
+      for (const auto& [name, bytes] : {std::pair("float32", 4), {"float16", 2}, {"bfloat16", 2}}) {
+        config[key] = name;
+        const auto engine = OpenShape(config);
+        ASSERT_TRUE(engine.ok()) << engine.status().message();
+        const ModelInfo& info = (*engine)->model().info();
+        EXPECT_EQ((*engine)->store().declared_bytes(), info.parameters * bytes);
+        EXPECT_EQ((*engine)->context().budget.used_bytes(MemoryUse::kWeights) > 0, true);
+        const std::vector<float> logits = AllLogits(**engine, SomeIds(70));
+        ASSERT_EQ(logits.size(), 70U * kTinyVocab);
+        for (const float logit : logits) ASSERT_TRUE(std::isfinite(logit));
+        EXPECT_FALSE((*engine)->tokenizer().ok());
+      }
+    }
+  }
+}
+
+TEST(Shape, SeedAloneDecides) {
+  nlohmann::json config = TinyMixtralConfig();
+  config["dtype"] = "bfloat16";
+  EngineOptions one;
+  one.num_threads = 1;
+  EngineOptions three;
+  three.num_threads = 3;
+  const std::vector<float> expected = AllLogits(**OpenShape(config, 5, one), SomeIds(9));
+  EXPECT_TRUE(SameBits(AllLogits(**OpenShape(config, 5, three), SomeIds(9)), expected));
+  EXPECT_NE(AllLogits(**OpenShape(config, 6), SomeIds(9)), expected);
+}
+
+TEST(Shape, Errors) {
+  nlohmann::json config = TinyMixtralConfig();
+  config.erase("dtype");
+  config.erase("torch_dtype");
+  EXPECT_THAT(OpenShape(config).status().message(), HasSubstr("torch_dtype"));
+  config["dtype"] = "float8";
+  EXPECT_THAT(OpenShape(config).status().message(),
+              AllOf(HasSubstr("dtype"), HasSubstr("bfloat16"), HasSubstr("\"float8\"")));
+  config["dtype"] = "bfloat16";
+  config["num_local_experts"] = INT32_MAX;
+  EXPECT_EQ(OpenShape(config).status().code(), StatusCode::kResourceExhausted);
+  config = TinyMixtralConfig();
+  config["dtype"] = "bfloat16";
+  EngineOptions small;
+  small.memory_limit_bytes = 20'000;
+  EXPECT_EQ(OpenShape(config, 1, small).status().code(), StatusCode::kResourceExhausted);
+  config["model_type"] = "parrot";
+  EXPECT_EQ(OpenShape(config).status().code(), StatusCode::kUnsupported);
 }
 
 }  // namespace

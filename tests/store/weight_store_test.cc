@@ -233,5 +233,46 @@ TEST_F(WeightStoreTest, MisalignedTensorsAreCopied) {
   }
 }
 
+// Without files every declared tensor is there.
+TEST(RandomStore, WeightsAreMadeAsDeclared) {
+  ThreadPool pool(2);
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
+    MemoryBudget budget;
+    WeightStore store({dtype, 7}, "shape.json", budget, pool);
+    EXPECT_EQ(store.residency(), Residency::kResident);
+    ASSERT_TRUE(store.random().has_value());
+    const WeightRef matrix = *store.Declare({WeightKind::kEmbedding, -1, 0}, "m.weight", {3, 50});
+    const WeightRef tied = *store.Declare(kHead, "m.weight", {3, 50});
+    const WeightRef gain = *store.Declare(kHead, "norm.weight", {5});
+    EXPECT_FALSE(store.Declare(kHead, "m.weight", {50, 3}).ok()) << "another shape";
+    EXPECT_EQ(store.declared_bytes(), (150 + 5) * DTypeBytes(dtype));
+    ASSERT_TRUE(store.Load().ok());
+    EXPECT_EQ(budget.used_bytes(MemoryUse::kWeights), RoundUp(150 * DTypeBytes(dtype), 64) + 64);
+    EXPECT_EQ(matrix->dtype, dtype);
+    EXPECT_EQ(matrix->data, tied->data);
+    std::vector<std::byte> expected(150 * DTypeBytes(dtype));
+    FillRandomMatrix(pool, {dtype, 7}, "m.weight", 150, expected.data());
+    EXPECT_EQ(std::memcmp(matrix->data, expected.data(), expected.size()), 0);
+    EXPECT_TRUE(SameBits({gain.f32(), 5}, std::vector<float>(5, 1.0F)));
+    EXPECT_THAT(store.Unused(), IsEmpty());
+  }
+}
+
+// A config can ask for anything; the error comes before the memory is filled.
+TEST(RandomStore, MoreThanTheMemoryIsAnErrorOfTheDeclaration) {
+  ThreadPool pool(1);
+  MemoryBudget budget(1000);
+  WeightStore store({DType::kBF16, 1}, "shape.json", budget, pool);
+  EXPECT_TRUE(store.Declare(kHead, "a", {20, 20}).ok());
+  const Result<WeightRef> too_much = store.Declare(kHead, "b", {10, 11});
+  ASSERT_FALSE(too_much.ok());
+  EXPECT_EQ(too_much.status().code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(too_much.status().message(), AllOf(HasSubstr("shape.json"), HasSubstr("1.00 kB")));
+  MemoryBudget unlimited;
+  WeightStore machine({DType::kBF16, 1}, "shape.json", unlimited, pool);
+  const int64_t large = INT32_MAX;
+  EXPECT_FALSE(machine.Declare(kHead, "a", {large, large}).ok());
+}
+
 }  // namespace
 }  // namespace moiety

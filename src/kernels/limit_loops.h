@@ -1,0 +1,33 @@
+// LimitLoops: what a processor can do at most with one instruction set. The measuring commands
+// hold the kernels of that instruction set against these.
+#ifndef MOIETY_KERNELS_LIMIT_LOOPS_H_
+#define MOIETY_KERNELS_LIMIT_LOOPS_H_
+
+#include <cstdint>
+#include <string_view>
+
+#include "moiety/status.h"
+
+namespace moiety {
+
+// The functions return a value that depends on all the work, so that no compiler leaves it out.
+// They are for one thread; every thread may run them at the same time.
+struct LimitLoops {
+  const char* isa;  // as in KernelTable
+
+  // `count` times a block of f32 multiply-adds that need no memory and do not wait for each other.
+  float (*multiply_add)(int64_t count);
+  int64_t flops_per_block;  // a multiply-add is two
+
+  // Reads `count` values in order. x on a cache line, count a multiple of kReadBlock.
+  float (*read)(const float* x, int64_t count);
+};
+inline constexpr int64_t kReadBlock = 128;
+
+// The loops of an instruction set that this processor has: of every table of AvailableKernels().
+// Fails with kUnsupported for another name.
+Result<const LimitLoops*> LimitLoopsOf(std::string_view isa);
+
+}  // namespace moiety
+
+#endif  // MOIETY_KERNELS_LIMIT_LOOPS_H_

@@ -1,0 +1,55 @@
+// MachineLimits: how fast this machine reads memory and multiplies, measured.
+#ifndef MOIETY_STUDY_MACHINE_LIMITS_H_
+#define MOIETY_STUDY_MACHINE_LIMITS_H_
+
+#include <cstdint>
+
+#include "base/aligned.h"
+#include "base/context.h"
+#include "kernels/limit_loops.h"
+#include "moiety/status.h"
+
+namespace moiety {
+
+// Every number is the best of several passes of all threads of the context's pool, and of all calls
+// so far: a limit is what the machine can do, not what it did while something else ran.
+class MachineLimits {
+ public:
+  // Caches hide memory from anything smaller.
+  static constexpr uint64_t kReadBytes = uint64_t{4} << 30;
+
+  // Takes memory for reading from the context's budget: kReadBytes, or half of what the budget or
+  // the machine has left if that is less. Fails with kResourceExhausted where not even a megabyte
+  // is left, and with kUnsupported for an instruction set without limit loops.
+  static Result<MachineLimits> Create(Context& context);
+
+  // Memory that reading was measured over.
+  uint64_t read_bytes() const { return read_bytes_; }
+  double read_bytes_per_s() const { return read_bytes_per_s_; }
+  // f32 multiply-adds in registers, of the context's kernels' instruction set; an add and a
+  // multiplication are two operations.
+  double flops_per_s() const { return flops_per_s_; }
+
+  // These measure again. The limit of a program that reads `bytes` over and over: what fits a cache
+  // is read faster than memory, so this is at least read_bytes_per_s().
+  double ReadLimit(uint64_t bytes);
+  double MultiplyLimit();
+
+ private:
+  explicit MachineLimits(Context& context) : context_(&context) {}
+  double MeasureReading(uint64_t bytes);
+  double MeasureMultiplying();
+
+  Context* context_;
+  const LimitLoops* read_loops_ = nullptr;      // of the fastest instruction set
+  const LimitLoops* multiply_loops_ = nullptr;  // of the kernels'
+  AlignedBytes memory_;
+  MemoryBudget::Reservation reservation_;
+  uint64_t read_bytes_ = 0;
+  double read_bytes_per_s_ = 0;
+  double flops_per_s_ = 0;
+};
+
+}  // namespace moiety
+
+#endif  // MOIETY_STUDY_MACHINE_LIMITS_H_

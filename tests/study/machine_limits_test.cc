@@ -1,0 +1,43 @@
+#include "study/machine_limits.h"
+
+#include <gmock/gmock.h>
+
+#include "kernels/kernels.h"
+
+namespace moiety {
+namespace {
+
+constexpr uint64_t kBudget = uint64_t{64} << 20;
+
+TEST(MachineLimits, AreMeasuredWithinTheBudget) {
+  for (const KernelTable* table : {AvailableKernels().front(), AvailableKernels().back()}) {
+    Context context(2, *table, kBudget);
+    {
+      Result<MachineLimits> limits = MachineLimits::Create(context);
+      ASSERT_TRUE(limits.ok()) << limits.status().message();
+      EXPECT_EQ(limits->read_bytes(), kBudget / 2);
+      EXPECT_EQ(context.budget.used_bytes(), kBudget / 2);
+      // Slower than any machine of these days, even an emulated one, and faster.
+      EXPECT_GT(limits->read_bytes_per_s(), 1e6);
+      EXPECT_LT(limits->read_bytes_per_s(), 1e13);
+      EXPECT_GT(limits->flops_per_s(), 1e5);
+      EXPECT_LT(limits->flops_per_s(), 1e14);
+      for (const uint64_t bytes : {uint64_t{1}, uint64_t{3} << 20, kBudget, 16 * kBudget}) {
+        EXPECT_GE(limits->ReadLimit(bytes), limits->read_bytes_per_s());
+      }
+      const double before = limits->flops_per_s();
+      EXPECT_GE(limits->MultiplyLimit(), before);
+    }
+    EXPECT_EQ(context.budget.used_bytes(), 0U);
+  }
+}
+
+TEST(MachineLimits, FullBudgetIsAnError) {
+  Context context(1, *AvailableKernels().back(), 1000);
+  const Result<MachineLimits> limits = MachineLimits::Create(context);
+  ASSERT_FALSE(limits.ok());
+  EXPECT_EQ(limits.status().code(), StatusCode::kResourceExhausted);
+}
+
+}  // namespace
+}  // namespace moiety
