@@ -1,11 +1,12 @@
 #include "ops/attention.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "kernels/kernels.h"
+#include "ops/kv_tile.h"
 
 namespace moiety {
 namespace {
@@ -34,21 +35,12 @@ std::vector<Block> SplitIntoBlocks(const Batch& batch) {
 void StoreKeysAndValues(Exec& exec, const Batch& batch, const StateLayout& layout, int64_t layer,
                         const Matrix& keys, const Matrix& values) {
   if (!exec.ok()) return;
-  const StateSpec& spec = layout.layers[static_cast<size_t>(layer)];
-  const int64_t head_dim = spec.head_dim;
-  const size_t head_bytes = static_cast<size_t>(head_dim) * sizeof(float);
   for (const Segment& segment : batch.segments) {
     for (int64_t i = 0; i < segment.count; ++i) {
       const int64_t position = segment.position + i;
-      float* page = segment.pages[static_cast<size_t>(position / kPageTokens)] +
-                    layout.offsets[static_cast<size_t>(layer)];
-      const float* key = keys.Row(segment.begin + i);
-      const float* value = values.Row(segment.begin + i);
-      for (int64_t head = 0; head < spec.num_kv_heads; ++head) {
-        float* slot = page + (head * kPageTokens + position % kPageTokens) * head_dim;
-        std::memcpy(slot, key + head * head_dim, head_bytes);
-        std::memcpy(slot + spec.page_values() / 2, value + head * head_dim, head_bytes);
-      }
+      StoreKvToken(layout, layer, segment.pages[static_cast<size_t>(position / kPageTokens)],
+                   position % kPageTokens, keys.Row(segment.begin + i),
+                   values.Row(segment.begin + i));
     }
   }
 }
@@ -84,11 +76,17 @@ Matrix Attend(Exec& exec, const Batch& batch, const StateLayout& layout, int64_t
         const auto window_begin = [&](int64_t i) {
           return spec.window == 0 ? 0 : std::max<int64_t>(0, first_position + i + 1 - spec.window);
         };
-        const int64_t last_tile = (first_position + block.count - 1) / kPageTokens;
+        const int64_t last_position = first_position + block.count - 1;
+        const int64_t last_tile = last_position / kPageTokens;
+        std::unique_ptr<float[]> scratch;  // widened once for all queries of the task
+        if (KvTileScratch(spec) > 0) {
+          scratch =
+              std::make_unique_for_overwrite<float[]>(static_cast<size_t>(KvTileScratch(spec)));
+        }
         for (int64_t tile = window_begin(0) / kPageTokens; tile <= last_tile; ++tile) {
-          const float* page = segment.pages[static_cast<size_t>(tile)] +
-                              layout.offsets[static_cast<size_t>(layer)] +
-                              kv_head * kPageTokens * head_dim;
+          const KvTile kv = ReadKvTile(
+              layout, layer, segment.pages[static_cast<size_t>(tile)], kv_head,
+              std::min(last_position + 1 - tile * kPageTokens, kPageTokens), scratch.get());
           for (int64_t s = 0; s < num_states; ++s) {
             const int64_t i = s / heads_per_group;
             const int64_t begin = std::max<int64_t>(window_begin(i) - tile * kPageTokens, 0);
@@ -97,8 +95,8 @@ Matrix Attend(Exec& exec, const Batch& batch, const StateLayout& layout, int64_t
             AttentionState& state = states[static_cast<size_t>(s)];
             const float* query = queries.data + (state.acc - out.data);
             exec.kernels().attend_tile({.query = query,
-                                        .keys = page,
-                                        .values = page + spec.page_values() / 2,
+                                        .keys = kv.keys,
+                                        .values = kv.values,
                                         .begin = begin,
                                         .end = end,
                                         .head_dim = head_dim,
