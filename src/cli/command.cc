@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "base/format.h"
+#include "ops/cache_type.h"
 
 namespace moiety::cli {
 
@@ -30,12 +31,22 @@ void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
       .add_option("--memory", flags.memory,
                   "Hard limit of weights, KV cache and step buffers, such as 8G (default: none)")
       ->check(kSizeValidator);
+  command
+      .add_option("--cache-type-k", flags.key_type,
+                  "-ctk: how keys are kept: f32 (exact, the default), f16 or q8_0")
+      ->check(kCacheTypeValidator);
+  command
+      .add_option("--cache-type-v", flags.value_type,
+                  "-ctv: how values are kept: f32 (exact, the default), f16 or q8_0")
+      ->check(kCacheTypeValidator);
   command.add_flag("--no-mmap", flags.no_mmap,
                    "Copy the weights to memory instead of mapping the file");
 }
 
 Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, EngineFlags& flags) {
   if (!flags.memory.empty()) ParseBytes(flags.memory, &flags.options.memory_limit_bytes);
+  flags.options.key_type = CacheTypeFromName(flags.key_type).value_or(CacheType::kF32);
+  flags.options.value_type = CacheTypeFromName(flags.value_type).value_or(CacheType::kF32);
   flags.options.residency = flags.no_mmap ? Residency::kResident : Residency::kMapped;
   return Engine::Open(model, flags.options);
 }
@@ -82,6 +93,14 @@ const CLI::Validator kSizeValidator(
       return ParseBytes(text, &bytes)
                  ? ""
                  : Format("expected a size such as 8G or 512M, found \"{}\"", text);
+    },
+    "");
+
+const CLI::Validator kCacheTypeValidator(
+    [](std::string& text) {
+      return CacheTypeFromName(text).has_value()
+                 ? ""
+                 : Format("expected one of {}, found \"{}\"", CacheTypeNames(), text);
     },
     "");
 
