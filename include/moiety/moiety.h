@@ -23,6 +23,7 @@
 #include <string_view>
 #include <vector>
 
+#include "moiety/cache_type.h"
 #include "moiety/generation.h"
 #include "moiety/layer_routing.h"
 #include "moiety/model_info.h"
@@ -37,6 +38,9 @@ struct LoadOptions {
   std::string isa;      // "ref", "avx2", "avx512", "amx", "neon"; empty: MOIETY_ISA, else the fastest
   uint64_t memory_limit_bytes = 0;  // of weights, KV cache and buffers together; 0: no limit
   bool copy_weights = false;  // to memory of our own; otherwise they are mapped from the files
+  // Of the KV cache; the model's head_dim must suit it.
+  CacheType key_type = CacheType::kF32;
+  CacheType value_type = CacheType::kF32;
 };
 
 // A model with its tokenizer, ready to generate. Calls on one object must not overlap; results

@@ -28,7 +28,28 @@ void MemoryBudget::Reservation::Release() {
   bytes_ = 0;
 }
 
+void MemoryBudget::SetReclaim(MemoryUse use, std::function<void(uint64_t bytes)> reclaim) {
+  const std::lock_guard lock(mutex_);
+  reclaim_use_ = use;
+  reclaim_ = std::move(reclaim);
+}
+
+// Makes room for `bytes` if there is too little.
+void MemoryBudget::Reclaim(MemoryUse use, uint64_t bytes) {
+  std::function<void(uint64_t bytes)> reclaim;
+  uint64_t missing = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    // More than there is in all cannot be made free.
+    if (bytes <= limit_ - total_ || bytes > limit_ || use == reclaim_use_) return;
+    missing = bytes - (limit_ - total_);
+    reclaim = reclaim_;
+  }
+  if (reclaim != nullptr) reclaim(missing);
+}
+
 Result<MemoryBudget::Reservation> MemoryBudget::Reserve(MemoryUse use, uint64_t bytes) {
+  Reclaim(use, bytes);
   const std::lock_guard lock(mutex_);
   if (bytes > limit_ - total_) {
     return ResourceExhausted(Format("{} need {}, but {} of the memory limit of {} are in use",

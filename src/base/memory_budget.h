@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <utility>
 
@@ -45,6 +46,10 @@ class MemoryBudget {
   // nothing changes. Thread-safe.
   Result<Reservation> Reserve(MemoryUse use, uint64_t bytes);
 
+  // Before a Reserve() for any other use fails, `reclaim` is asked to give back this many bytes of
+  // `use`, or what it can. It is called on the thread of that Reserve(). Null: none.
+  void SetReclaim(MemoryUse use, std::function<void(uint64_t bytes)> reclaim);
+
   uint64_t limit_bytes() const { return limit_; }
   uint64_t used_bytes() const;
   uint64_t used_bytes(MemoryUse use) const;
@@ -52,12 +57,15 @@ class MemoryBudget {
 
  private:
   void Return(MemoryUse use, uint64_t bytes);
+  void Reclaim(MemoryUse use, uint64_t bytes);
 
   const uint64_t limit_;
   mutable std::mutex mutex_;
   std::array<uint64_t, kNumMemoryUses> used_{};
   uint64_t total_ = 0;
   uint64_t peak_ = 0;
+  MemoryUse reclaim_use_ = MemoryUse::kBuffers;
+  std::function<void(uint64_t bytes)> reclaim_;
 };
 
 }  // namespace moiety

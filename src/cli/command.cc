@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "base/format.h"
+#include "ops/cache_type.h"
 
 namespace moiety::cli {
 
@@ -32,13 +33,22 @@ void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
                   "Hard limit of weights, KV cache and step buffers, such as 8G (default: none)")
       ->check(kSizeValidator);
   command
-      .add_option("--compute", flags.options.compute,
-                  "f32, or bf16: round activations to multiply bf16 weights faster, on processors "
-                  "with AVX-512 BF16 or AMX; the same bits only on one kind of kernels (default: f32)")
+      .add_option(
+          "--compute", flags.options.compute,
+          "f32, or bf16: round activations to multiply bf16 weights faster, on processors "
+          "with AVX-512 BF16 or AMX; the same bits only on one kind of kernels (default: f32)")
       ->transform(
           CLI::CheckedTransformer(std::map<std::string, ComputeType>{{"f32", ComputeType::kF32},
                                                                      {"bf16", ComputeType::kBF16}})
               .description(""));
+  command
+      .add_option("--cache-type-k", flags.key_type,
+                  "-ctk: how keys are kept: f32 (exact, the default), f16 or q8_0")
+      ->check(kCacheTypeValidator);
+  command
+      .add_option("--cache-type-v", flags.value_type,
+                  "-ctv: how values are kept: f32 (exact, the default), f16 or q8_0")
+      ->check(kCacheTypeValidator);
   command.add_flag("--no-mmap", flags.no_mmap,
                    "Copy the weights to memory instead of mapping the file");
 }
@@ -47,6 +57,8 @@ namespace {
 
 const EngineOptions& OptionsOf(EngineFlags& flags) {
   if (!flags.memory.empty()) ParseBytes(flags.memory, &flags.options.memory_limit_bytes);
+  flags.options.key_type = CacheTypeFromName(flags.key_type).value_or(CacheType::kF32);
+  flags.options.value_type = CacheTypeFromName(flags.value_type).value_or(CacheType::kF32);
   flags.options.residency = flags.no_mmap ? Residency::kResident : Residency::kMapped;
   return flags.options;
 }
@@ -104,6 +116,14 @@ const CLI::Validator kSizeValidator(
       return ParseBytes(text, &bytes)
                  ? ""
                  : Format("expected a size such as 8G or 512M, found \"{}\"", text);
+    },
+    "");
+
+const CLI::Validator kCacheTypeValidator(
+    [](std::string& text) {
+      return CacheTypeFromName(text).has_value()
+                 ? ""
+                 : Format("expected one of {}, found \"{}\"", CacheTypeNames(), text);
     },
     "");
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 #include "moiety/status.h"
 #include "runtime/engine.h"
@@ -32,10 +33,19 @@ Action AddTemplate(CLI::App& app);
 CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& description,
                      const std::string& examples);
 
+// llama.cpp's names of some flags have one dash and several letters, which CLI11 would read as
+// several flags: main() puts the long name in their place.
+struct ShortName {
+  std::string_view name, long_name;
+};
+inline constexpr ShortName kShortNames[] = {
+    {"-ctk", "--cache-type-k"}, {"-ctv", "--cache-type-v"}, {"-np", "--parallel"}};
+
 // Flags of every command that computes with a model.
 struct EngineFlags {
   EngineOptions options;
   std::string memory;
+  std::string key_type = "f32", value_type = "f32";  // of the KV cache
   bool no_mmap = false;
 };
 void AddEngineFlags(CLI::App& command, EngineFlags& flags);
@@ -54,6 +64,8 @@ Result<std::string> ReadText(const std::string& file);
 
 // A value that CLI11 refuses while parsing: a size such as 8G.
 extern const CLI::Validator kSizeValidator;
+// The same for a type of the KV cache.
+extern const CLI::Validator kCacheTypeValidator;
 // The same for a whole number that is at least `min`.
 CLI::Validator AtLeast(int64_t min);
 

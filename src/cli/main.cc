@@ -24,6 +24,18 @@ void PrintError(const std::string& message) {
   std::fprintf(stderr, "moiety: %s\n", moiety::cli::OneLine(message).c_str());
 }
 
+// The arguments with the long names of flags that CLI11 cannot read.
+std::vector<const char*> WithLongNames(int argc, char** argv) {
+  std::vector<const char*> arguments(argv, argv + argc);
+  for (const char*& argument : arguments) {
+    if (argument == std::string_view("--")) break;  // what follows is no flag
+    for (const moiety::cli::ShortName& name : moiety::cli::kShortNames) {
+      if (argument == name.name) argument = name.long_name.data();
+    }
+  }
+  return arguments;
+}
+
 int Main(int argc, char** argv) {
   using namespace moiety::cli;  // NOLINT(google-build-using-namespace): the commands
   CLI::App app("Run, evaluate and understand Mixture-of-Experts models on this computer.",
@@ -38,7 +50,7 @@ int Main(int argc, char** argv) {
     commands.emplace_back(app.get_subcommands({}).back(), std::move(action));
   }
   try {
-    app.parse(argc, argv);
+    app.parse(argc, WithLongNames(argc, argv).data());
   } catch (const CLI::Success& request) {  // --help, --version
     app.exit(request);
     if (std::cout.flush()) return 0;

@@ -9,10 +9,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <random>
 #include <vector>
 
 #include "base/format.h"
 #include "base/utf8.h"
+#include "cli/batch_run.h"
 #include "cli/command.h"
 #include "cli/expert_table.h"
 #include "cli/route_watch.h"
@@ -39,12 +41,14 @@ constexpr int64_t kShowcaseTokens = 40;
 volatile std::sig_atomic_t interrupted = 0;
 
 struct Flags {
-  std::string model, prompt, file, trace;
+  std::string model, prompt, file, batch, trace;
   GenerationOptions generation;
   SamplingFlags sampling;
   std::optional<int64_t> max_tokens;
   bool experts = false, json = false, no_special = false;
   int64_t experts_layer = -1;
+  int64_t num_samples = 1;
+  BatcherOptions batcher;
   EngineFlags engine;
 };
 
@@ -131,10 +135,104 @@ std::string SummaryText(const Totals& t, Engine& engine, uint64_t seed) {
       full ? "; the context is full" : "");
 }
 
+// The requests of --batch.
+Result<std::vector<BatchLine>> ReadBatch(const Flags& flags, const GenerationOptions& options,
+                                         int64_t vocab_size) {
+  const bool from_stdin = flags.batch == "-";
+  MOIETY_ASSIGN_OR_RETURN(const std::string text,
+                          from_stdin ? ReadStandardInput() : ReadText(flags.batch));
+  BatchLine defaults;
+  defaults.options = options;
+  defaults.num_samples = flags.num_samples;
+  MOIETY_ASSIGN_OR_RETURN(
+      std::vector<BatchLine> lines,
+      ParseBatchFile(text, from_stdin ? "standard input" : flags.batch, defaults, vocab_size));
+  for (BatchLine& line : lines) {
+    // Without a seed from anybody, each has its own.
+    if (!line.has_seed && flags.sampling.seed < 0) {
+      line.options.sampling.seed = std::random_device{}();
+    }
+  }
+  return lines;
+}
+
+BatchRunOptions BatchOptions(const Flags& flags, RouteWatch& watch) {
+  return {.batcher = flags.batcher,
+          .add_special = !flags.no_special,
+          .observer = watch.observer(),
+          .cancelled = [] { return interrupted != 0; }};
+}
+
+Status RunBatchFile(const Flags& flags, Engine& engine, RouteWatch& watch) {
+  MOIETY_ASSIGN_OR_RETURN(const std::vector<BatchLine> lines,
+                          ReadBatch(flags, flags.generation, engine.model().info().vocab_size));
+  MOIETY_ASSIGN_OR_RETURN(
+      const BatchTotals totals,
+      RunBatch(engine, lines, BatchOptions(flags, watch),
+               [](const BatchText& text) { return Print(BatchTextJson(text).dump() + "\n"); }));
+  MOIETY_RETURN_IF_ERROR(watch.Close());
+  std::fputs(BatchSummary(totals, engine).c_str(), stderr);
+  if (totals.num_failed == 0) return OkStatus();
+  return InvalidArgument(
+      Format("{} of {} requests failed", totals.num_failed, totals.num_requests));
+}
+
+// Several continuations of one prompt.
+Status RunSamples(const Flags& flags, Engine& engine, const std::string& prompt,
+                  RouteWatch& watch) {
+  BatchLine line;
+  line.prompt = prompt;
+  line.options = flags.generation;
+  line.num_samples = flags.num_samples;
+  nlohmann::ordered_json samples = nlohmann::ordered_json::array();
+  const auto print = [&](const BatchText& text) -> Status {
+    if (!text.result.ok()) return text.result.status();
+    if (!flags.json) return Print((text.sample == 0 ? "" : "\n") + prompt + text.text + "\n");
+    samples.push_back(BatchTextJson(text));
+    samples.back().erase("line");
+    return OkStatus();
+  };
+  MOIETY_ASSIGN_OR_RETURN(const BatchTotals totals,
+                          RunBatch(engine, {&line, 1}, BatchOptions(flags, watch), print));
+  MOIETY_RETURN_IF_ERROR(watch.Close());
+  if (flags.json) {
+    json document = {{"model", engine.path().string()},
+                     {"seed", line.options.sampling.seed},
+                     {"seconds", totals.seconds},
+                     {"samples", samples},
+                     {"peak_memory_bytes", engine.context().budget.peak_bytes()}};
+    if (flags.experts) document["experts"] = ExpertJson(watch.stats());
+    return Print(JsonText(document));
+  }
+  if (flags.experts) {
+    MOIETY_RETURN_IF_ERROR(Print("\n" + ExpertTable(watch.stats(), ShowsColours(stdout))));
+  }
+  std::fputs(BatchSummary(totals, engine).c_str(), stderr);
+  return OkStatus();
+}
+
+// Ctrl-C ends the text, not the program: the figures still follow. A second one ends it.
+void EndTextsOnInterrupt() {
+  std::signal(SIGINT, [](int) {
+    interrupted = 1;
+    std::signal(SIGINT, SIG_DFL);
+  });
+}
+
 Status Run(const CLI::App& command, Flags& flags) {
   bool showcase = false;
-  MOIETY_ASSIGN_OR_RETURN(const std::vector<std::string> prompts,
-                          Prompts(command, flags, &showcase));
+  const bool is_batch = command.count("--batch") > 0;
+  std::vector<std::string> prompts;
+  if (!is_batch) {
+    MOIETY_ASSIGN_OR_RETURN(prompts, Prompts(command, flags, &showcase));
+    for (const char* flag : {"--parallel", "--batch-size"}) {
+      if (flags.num_samples > 1 || command.count(flag) == 0) continue;
+      return InvalidArgument(Format("{} is for many texts: with --batch or --samples", flag));
+    }
+    if (showcase && flags.num_samples > 1) {
+      return InvalidArgument("--samples needs a prompt: give one with -p TEXT or -f FILE");
+    }
+  }
   std::filesystem::path path = flags.model;
   if (flags.model.empty()) {
     MOIETY_ASSIGN_OR_RETURN(path, BundledModel());
@@ -158,11 +256,9 @@ Status Run(const CLI::App& command, Flags& flags) {
                           RouteWatch::Create(*engine, experts, flags.trace, flags.experts_layer));
   const bool colours = experts && !flags.json && ShowsColours(stdout);
 
-  // Ctrl-C ends the text, not the program: the figures still follow. A second one ends it.
-  std::signal(SIGINT, [](int) {
-    interrupted = 1;
-    std::signal(SIGINT, SIG_DFL);
-  });
+  EndTextsOnInterrupt();
+  if (is_batch) return RunBatchFile(flags, *engine, *watch);
+  if (flags.num_samples > 1) return RunSamples(flags, *engine, prompts.front(), *watch);
   json tokens = json::array();
   std::string text;
   Status write_status;
@@ -217,7 +313,8 @@ Action AddRun(CLI::App& app) {
                  "  moiety run -p \"Il était une fois\" --experts  each token in the colour of its "
                  "strongest expert\n"
                  "  moiety run path/to/Mixtral -f prompt.txt -n 200 --temp 0.7 --seed 1\n"
-                 "  echo \"Once upon\" | moiety run path/to/model --json");
+                 "  echo \"Once upon\" | moiety run path/to/model --json\n"
+                 "  moiety run path/to/model --batch requests.jsonl > answers.jsonl");
   auto flags = std::make_shared<Flags>();
   Flags& f = *flags;
   command->add_option("MODEL", f.model, "Hugging Face folder (default: the bundled model)")
@@ -239,6 +336,24 @@ Action AddRun(CLI::App& app) {
                     "Go on after the model's end-of-text token");
   command->add_flag("--no-special", f.no_special,
                     "Do not add special tokens (such as <s>) to the prompt");
+  CLI::Option* batch = command->add_option(
+      "--batch", f.batch,
+      "Run the requests of this file (-: standard input) together: a JSON object per line, with "
+      "prompt or messages, and max_tokens, temperature, n, seed, stop, ... where they differ from "
+      "the flags; a JSON line per text follows, in that order");
+  batch->excludes(prompt)->excludes("--file");
+  command
+      ->add_option("--samples,--num-samples", f.num_samples,
+                   "Continuations of each prompt, with seeds that count up (default: 1)")
+      ->check(CLI::Range(int64_t{1}, kMaxSamples).description(""));
+  command
+      ->add_option("--parallel,--max-num-seqs", f.batcher.max_sequences,
+                   "-np: texts that are computed together (default: 32)")
+      ->check(AtLeast(1));
+  command
+      ->add_option("-b,--batch-size,--max-num-batched-tokens", f.batcher.max_rows,
+                   "Tokens that are computed together (default: 512)")
+      ->check(AtLeast(1));
   CLI::Option* logprobs = command
                               ->add_option("--logprobs", f.generation.top_logprobs,
                                            "With --json: list this many alternatives per token")
@@ -248,13 +363,17 @@ Action AddRun(CLI::App& app) {
       "Colour each token by the expert with the largest weight in choosing it, and "
       "end with a table of "
       "expert shares");
+  experts->excludes(batch);
   command
       ->add_option("--experts-layer", f.experts_layer,
                    "With --experts: layer that gives the colour (default: the last)")
       ->check(AtLeast(0))
       ->needs(experts);
   command->add_option("--trace", f.trace, "Write every routing decision to this file (JSON lines)");
-  logprobs->needs(command->add_flag("--json", f.json, "Print one JSON object instead of text"));
+  CLI::Option* as_json =
+      command->add_flag("--json", f.json, "Print one JSON object instead of text");
+  as_json->excludes(batch);
+  logprobs->needs(as_json)->excludes("--samples");
   AddEngineFlags(*command, f.engine);
   command->footer(command->get_footer() + kSamplingFootnote);
   return [command, flags] { return Run(*command, *flags); };

@@ -51,7 +51,7 @@ class Decoder : public Model {
   Status Declare(WeightStore& store);
 
   const ModelInfo& info() const override { return info_; }
-  const StateLayout& state() const override { return state_; }
+  const std::vector<StateSpec>& state() const override { return state_; }
 
   Matrix Forward(Exec& exec, const Batch& batch) const override {
     const RopeAngles angles = ComputeRopeAngles(exec, batch, config_.rope);
@@ -91,8 +91,8 @@ class Decoder : public Model {
     }
     q = ApplyRope(exec, q, angles);
     k = ApplyRope(exec, k, angles);
-    StoreKeysAndValues(exec, batch, state_, layer, k, v);
-    const Matrix attended = Attend(exec, batch, state_, layer, q, scale_);
+    StoreKeysAndValues(exec, batch, *batch.layout, layer, k, v);
+    const Matrix attended = Attend(exec, batch, *batch.layout, layer, q, scale_);
     return Add(exec, x, Linear(exec, attended, w.o.weight, w.o.bias));
   }
 
@@ -111,7 +111,7 @@ class Decoder : public Model {
   void FillInfo(const WeightStore& store);
 
   DecoderConfig config_;
-  StateLayout state_;
+  std::vector<StateSpec> state_;
   float scale_;
   ModelInfo info_;
   WeightRef embedding_, final_norm_, head_;

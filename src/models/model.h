@@ -25,7 +25,9 @@ class Model {
  public:
   virtual ~Model() = default;
   virtual const ModelInfo& info() const = 0;
-  virtual const StateLayout& state() const = 0;
+  // What each layer remembers of a sequence; exact keys and values, unless the pages that batches
+  // bring are laid out for another type.
+  virtual const std::vector<StateSpec>& state() const = 0;
   // The logits of batch.logit_rows: [logit_rows, vocab_size]. Extends the state of each segment's
   // sequence by its rows. Look at exec.status() afterwards.
   virtual Matrix Forward(Exec& exec, const Batch& batch) const = 0;

@@ -1,12 +1,13 @@
 #include "ops/attention.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "kernels/kernels.h"
+#include "ops/kv_tile.h"
 
 namespace moiety {
 namespace {
@@ -33,8 +34,9 @@ std::vector<Block> SplitIntoBlocks(const Batch& batch) {
 // Where one call of Attend reads and writes.
 struct Attention {
   const KernelTable& kernels;
-  const StateSpec& spec;
-  int64_t layer_offset;  // inside a page
+  const StateLayout& layout;
+  int64_t layer;
+  const StateSpec& spec;  // of the layer
   float scale;
   const Matrix& queries;
   const Matrix& out;
@@ -74,19 +76,21 @@ void StartStates(const Attention& a, const Work& w, AttentionState* states, cons
   }
 }
 
-void AttendSpan(const Attention& a, const Work& w, int64_t span, AttentionState* states) {
+// `scratch`: for tiles that are not kept in f32 (KvTileScratch).
+void AttendSpan(const Attention& a, const Work& w, int64_t span, float* scratch,
+                AttentionState* states) {
   const Segment& segment = *w.block->segment;
   const int64_t first_position = segment.position + w.block->first;
-  const int64_t last_tile = (first_position + w.block->count - 1) / kPageTokens;
+  const int64_t end_position = first_position + w.block->count;
   const int64_t group = a.heads_per_group();
-  const int64_t first_tile = std::max(a.WindowBegin(first_position), span * kSpanTokens);
-  const int64_t end_tile = std::min(last_tile + 1, (span + 1) * (kSpanTokens / kPageTokens));
-  for (int64_t tile = first_tile / kPageTokens; tile < end_tile; ++tile) {
-    const float* page = segment.pages[static_cast<size_t>(tile)] + a.layer_offset +
-                        w.kv_head * kPageTokens * a.spec.head_dim;
+  const int64_t first_seen = std::max(a.WindowBegin(first_position), span * kSpanTokens);
+  const int64_t end_seen = std::min(end_position, (span + 1) * kSpanTokens);
+  for (int64_t tile = first_seen / kPageTokens; tile * kPageTokens < end_seen; ++tile) {
+    const int64_t start = tile * kPageTokens;
+    const KvTile kv = ReadKvTile(a.layout, a.layer, segment.pages[static_cast<size_t>(tile)],
+                                 w.kv_head, std::min(end_position - start, kPageTokens), scratch);
     const auto seen = [&](int64_t i) {
       const int64_t position = first_position + i;
-      const int64_t start = tile * kPageTokens;
       return std::pair(std::max<int64_t>(a.WindowBegin(position) - start, 0),
                        std::min(position + 1 - start, kPageTokens));
     };
@@ -96,8 +100,8 @@ void AttendSpan(const Attention& a, const Work& w, int64_t span, AttentionState*
       const int64_t first = i++;
       while (i < w.block->count && seen(i) == std::pair(begin, end)) ++i;
       if (begin >= end) continue;
-      a.kernels.attend_tile({.keys = page,
-                             .values = page + a.spec.page_values() / 2,
+      a.kernels.attend_tile({.keys = kv.keys,
+                             .values = kv.values,
                              .begin = begin,
                              .end = end,
                              .head_dim = a.spec.head_dim,
@@ -123,7 +127,11 @@ void MergeStates(const Attention& a, const Work& w, const AttentionState* later,
 }
 
 void AttendSpans(const Attention& a, const Work& w) {
-  AttendSpan(a, w, w.first_span, w.states);
+  std::unique_ptr<float[]> scratch;
+  if (const int64_t values = KvTileScratch(a.spec); values > 0) {
+    scratch = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(values));
+  }
+  AttendSpan(a, w, w.first_span, scratch.get(), w.states);
   if (w.first_span + 1 == w.end_span) return;
   const int64_t num_states = w.block->count * a.heads_per_group();
   std::vector<float> sums(static_cast<size_t>(num_states * a.spec.head_dim));
@@ -131,7 +139,7 @@ void AttendSpans(const Attention& a, const Work& w) {
   for (int64_t span = w.first_span + 1; span < w.end_span; ++span) {
     StartStates(a, w, later.data(),
                 [&](int64_t s, int64_t, int64_t) { return sums.data() + s * a.spec.head_dim; });
-    AttendSpan(a, w, span, later.data());
+    AttendSpan(a, w, span, scratch.get(), later.data());
     MergeStates(a, w, later.data(), w.states);
   }
 }
@@ -148,21 +156,12 @@ void DivideBySums(const Attention& a, const Work& w) {
 void StoreKeysAndValues(Exec& exec, const Batch& batch, const StateLayout& layout, int64_t layer,
                         const Matrix& keys, const Matrix& values) {
   if (!exec.ok()) return;
-  const StateSpec& spec = layout.layers[static_cast<size_t>(layer)];
-  const int64_t head_dim = spec.head_dim;
-  const size_t head_bytes = static_cast<size_t>(head_dim) * sizeof(float);
   for (const Segment& segment : batch.segments) {
     for (int64_t i = 0; i < segment.count; ++i) {
       const int64_t position = segment.position + i;
-      float* page = segment.pages[static_cast<size_t>(position / kPageTokens)] +
-                    layout.offsets[static_cast<size_t>(layer)];
-      const float* key = keys.Row(segment.begin + i);
-      const float* value = values.Row(segment.begin + i);
-      for (int64_t head = 0; head < spec.num_kv_heads; ++head) {
-        float* slot = page + (head * kPageTokens + position % kPageTokens) * head_dim;
-        std::memcpy(slot, key + head * head_dim, head_bytes);
-        std::memcpy(slot + spec.page_values() / 2, value + head * head_dim, head_bytes);
-      }
+      StoreKvToken(layout, layer, segment.pages[static_cast<size_t>(position / kPageTokens)],
+                   position % kPageTokens, keys.Row(segment.begin + i),
+                   values.Row(segment.begin + i));
     }
   }
 }
@@ -171,9 +170,8 @@ Matrix Attend(Exec& exec, const Batch& batch, const StateLayout& layout, int64_t
               const Matrix& queries, float scale) {
   const Matrix out = exec.NewMatrix(queries.rows, queries.cols);
   const Exec::Scope scope(exec);
-  const auto layer_index = static_cast<size_t>(layer);
-  const Attention a = {
-      exec.kernels(), layout.layers[layer_index], layout.offsets[layer_index], scale, queries, out};
+  const Attention a = {exec.kernels(), layout,  layer, layout.layers[static_cast<size_t>(layer)],
+                       scale,          queries, out};
   if (!exec.ok()) return out;
 
   // A short block's spans are shared out, so that one token of a long sequence occupies all

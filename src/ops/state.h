@@ -2,10 +2,14 @@
 #ifndef MOIETY_OPS_STATE_H_
 #define MOIETY_OPS_STATE_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "kernels/kernels.h"
+#include "moiety/cache_type.h"
+#include "ops/cache_type.h"
 
 namespace moiety {
 
@@ -20,21 +24,31 @@ struct StateSpec {
   int64_t num_kv_heads = 0;
   int64_t head_dim = 0;
   int64_t window = 0;  // sliding window in tokens; 0: all earlier tokens are seen
+  // Chosen by whoever opens the model.
+  CacheType key_type = CacheType::kF32;
+  CacheType value_type = CacheType::kF32;
 
-  // f32 values of one page: keys [num_kv_heads, kPageTokens, head_dim], then values alike.
-  int64_t page_values() const { return 2 * num_kv_heads * kPageTokens * head_dim; }
+  // One page: keys [num_kv_heads, kPageTokens, head_dim] of key_type, then values of value_type.
+  size_t key_bytes() const { return HeadBytes(key_type) * static_cast<size_t>(num_kv_heads); }
+  size_t value_bytes() const { return HeadBytes(value_type) * static_cast<size_t>(num_kv_heads); }
+  size_t page_bytes() const { return key_bytes() + value_bytes(); }
+
+ private:
+  size_t HeadBytes(CacheType type) const {
+    return CacheBytes(type, head_dim) * static_cast<size_t>(kPageTokens);
+  }
 };
 
 // A page holds kPageTokens tokens of all layers, one after the other.
 struct StateLayout {
   std::vector<StateSpec> layers;
-  std::vector<int64_t> offsets;  // of each layer inside a page, in f32 values
-  int64_t page_values = 0;
+  std::vector<size_t> offsets;  // of each layer inside a page, in bytes
+  size_t page_bytes = 0;
 
   explicit StateLayout(std::vector<StateSpec> specs) : layers(std::move(specs)) {
     for (const StateSpec& spec : layers) {
-      offsets.push_back(page_values);
-      page_values += spec.page_values();
+      offsets.push_back(page_bytes);
+      page_bytes += spec.page_bytes();
     }
   }
 };

@@ -174,47 +174,28 @@ Result<Turn> Conversation::Answer(std::vector<ChatMessage> messages,
                                   const Cancelled& cancelled, Observer* observer) {
   const Clock::time_point start = Clock::now();
   MOIETY_ASSIGN_OR_RETURN(Prompt prompt, FittingPrompt(messages, options.max_tokens));
-  std::vector<int32_t> ids = std::move(prompt.ids);
+  const std::vector<int32_t> ids = std::move(prompt.ids);
   if (ids.empty()) return InvalidArgument("there is nothing to answer: the text has no tokens");
 
   // The last token is always computed: it gives the logits of the answer's first.
-  const auto common = std::mismatch(held_.begin(), held_.end(), ids.begin(), ids.end() - 1);
-  held_.erase(common.first, held_.end());
-  sequence_->Truncate(static_cast<int64_t>(held_.size()));
+  const std::span<const int32_t> held = sequence_->ids();
+  const auto common = std::mismatch(held.begin(), held.end(), ids.begin(), ids.end() - 1);
+  const auto num_held = static_cast<int64_t>(common.first - held.begin());
+  sequence_->Truncate(num_held);
   Turn turn;
-  turn.num_reused_tokens = static_cast<int64_t>(held_.size());
+  turn.num_reused_tokens = num_held;
   turn.num_left_out = static_cast<int64_t>(is_plain() ? prompt.left_out : 2 * prompt.left_out);
   turn.newly_left_out = prompt.left_out > left_out_;
 
-  // All but the last step of a long prompt go one by one, so that the turn can be cancelled.
-  const auto num_prompt = static_cast<int64_t>(ids.size());
-  const auto stopped = [&] { return cancelled != nullptr && cancelled(); };
-  const auto after_held = [&] { return std::span(ids).subspan(held_.size()); };
-  Status status;
-  while (status.ok() && !stopped() && num_prompt - sequence_->length() > Engine::kDefaultChunk) {
-    status = engine_->Feed(*sequence_, after_held().first(Engine::kDefaultChunk), LogitRows::kNone,
-                           nullptr, observer);
-    held_.assign(ids.begin(), ids.begin() + sequence_->length());
-  }
-  MOIETY_RETURN_IF_ERROR(std::move(status));
-  turn.generation.finish_reason = FinishReason::kCancelled;
-  turn.generation.num_prompt_tokens = num_prompt;
-  const double fed_seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  if (!stopped()) {
-    const std::vector<int32_t> prompt_ids = ids;  // `ids` grows
-    Result<GenerationResult> result = Generate(
-        *engine_, *sequence_, prompt_ids, options,
-        [&](const TokenEvent& event) {
-          ids.push_back(event.id);
-          turn.text += event.text;
-          return on_token(event);
-        },
-        observer, static_cast<int64_t>(held_.size()));
-    held_.assign(ids.begin(), ids.begin() + sequence_->length());
-    if (!result.ok()) return std::move(result).status();
-    turn.generation = *std::move(result);
-  }
-  turn.generation.prompt_seconds += fed_seconds;
+  const double rendered_seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  MOIETY_ASSIGN_OR_RETURN(turn.generation, Generate(
+                                               *engine_, *sequence_, ids, options,
+                                               [&](const TokenEvent& event) {
+                                                 turn.text += event.text;
+                                                 return on_token(event);
+                                               },
+                                               observer, num_held, cancelled));
+  turn.generation.prompt_seconds += rendered_seconds;
   turn.kept = turn.generation.finish_reason != FinishReason::kCancelled || !turn.text.empty();
   if (turn.kept) {
     messages.push_back({"assistant", turn.text});

@@ -113,7 +113,6 @@ class Conversation {
       started_{};  // what templates take for now: a date that changes would change the beginning
   std::vector<ChatMessage> messages_;
   std::unique_ptr<Sequence> sequence_;
-  std::vector<int32_t> held_;  // the ids that sequence_ holds
   // Only grows until the conversation starts again: pairs, or bytes of the plain text.
   size_t left_out_ = 0;
 };

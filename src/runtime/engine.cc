@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "format/hf_folder.h"
 #include "io/mapped_file.h"
 #include "kernels/kernels.h"
+#include "ops/cache_type.h"
 #include "ops/observer.h"
 
 namespace moiety {
@@ -52,6 +52,24 @@ DType ReadWeightType(ConfigReader& config) {
   return DType::kBF16;
 }
 
+// The pages of a model whose keys and values are kept in these types.
+Result<StateLayout> LayOutState(std::vector<StateSpec> specs, CacheType key_type,
+                                CacheType value_type) {
+  for (StateSpec& spec : specs) {
+    for (const CacheType type : {key_type, value_type}) {
+      const int64_t block = CacheBlockValues(type);
+      if (spec.head_dim % block != 0) {
+        return Unsupported(
+            Format("a KV cache of type {} needs a head_dim divisible by {}, the model's is {}",
+                   CacheTypeName(type), block, spec.head_dim));
+      }
+    }
+    spec.key_type = key_type;
+    spec.value_type = value_type;
+  }
+  return StateLayout(std::move(specs));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<const Tokenizer>> OpenTokenizer(const std::filesystem::path& model) {
@@ -79,11 +97,13 @@ Result<std::unique_ptr<Engine>> Engine::Start(const std::filesystem::path& path,
   return engine;
 }
 
-Status Engine::Finish(ConfigReader& config) {
+Status Engine::Finish(ConfigReader& config, const EngineOptions& options) {
   MOIETY_ASSIGN_OR_RETURN(model_, BuildModel(config, *store_));
   MOIETY_RETURN_IF_ERROR(CheckCompute(*context_, *store_));
   MOIETY_RETURN_IF_ERROR(store_->Load());
-  pages_ = std::make_unique<KvPagePool>(model_->state(), context_->budget);
+  MOIETY_ASSIGN_OR_RETURN(StateLayout layout,
+                          LayOutState(model_->state(), options.key_type, options.value_type));
+  pages_ = std::make_unique<KvPagePool>(std::move(layout), context_->budget, options.pages);
   arena_ = std::make_unique<Arena>(context_->budget);
   return OkStatus();
 }
@@ -96,7 +116,7 @@ Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& model,
   engine->store_ = std::make_unique<WeightStore>(std::move(folder.tensors), model.string(),
                                                  options.residency, engine->context_->budget);
   ConfigReader config(*folder.config, folder.config_path);
-  MOIETY_RETURN_IF_ERROR(engine->Finish(config));
+  MOIETY_RETURN_IF_ERROR(engine->Finish(config, options));
   engine->tokenizer_ = OpenTokenizer(model);
   return engine;
 }
@@ -111,7 +131,7 @@ Result<std::unique_ptr<Engine>> Engine::OpenShape(const std::filesystem::path& c
   MOIETY_RETURN_IF_ERROR(Status(reader.status()));
   engine->store_ = std::make_unique<WeightStore>(RandomWeights{dtype, seed}, config.string(),
                                                  engine->context_->budget, engine->context_->pool);
-  MOIETY_RETURN_IF_ERROR(engine->Finish(reader));
+  MOIETY_RETURN_IF_ERROR(engine->Finish(reader, options));
   engine->tokenizer_ = NotFound(Format("{}: random weights have no tokenizer", config.string()));
   return engine;
 }
@@ -121,8 +141,63 @@ Result<const Tokenizer*> Engine::tokenizer() const {
   return tokenizer_->get();
 }
 
-Result<Matrix> Engine::Step(const Batch& batch, Observer* observer) {
+Status Engine::CheckIds(int64_t length, std::span<const int32_t> ids) const {
+  const int64_t context_length = model_->info().context_length;
+  const auto num_ids = static_cast<int64_t>(ids.size());
+  if (length + num_ids > context_length) {
+    return InvalidArgument(
+        Format("{} tokens do not fit the model's context of {}", length + num_ids, context_length));
+  }
+  for (const int32_t id : ids) {
+    if (id < 0 || id >= model_->info().vocab_size) {
+      return InvalidArgument(Format("token id {} is outside the model's vocabulary of {}", id,
+                                    model_->info().vocab_size));
+    }
+  }
+  return OkStatus();
+}
+
+Result<Matrix> Engine::Step(std::span<const StepPart> parts, Observer* observer) {
+  Status status;
+  for (const StepPart& part : parts) {
+    if (status.ok()) status = part.sequence->Reserve(static_cast<int64_t>(part.ids.size()));
+  }
+  Result<Matrix> logits = status.ok() ? Forward(parts, observer) : std::move(status);
+  for (const StepPart& part : parts) {
+    if (logits.ok()) {
+      part.sequence->Advance(part.ids);
+    } else {
+      part.sequence->Truncate(part.sequence->length());  // gives back what was reserved
+    }
+  }
+  return logits;
+}
+
+Result<Matrix> Engine::Forward(std::span<const StepPart> parts, Observer* observer) {
+  step_ids_.clear();
+  logit_rows_.clear();
+  Batch batch;
+  batch.layout = &pages_->layout();
+  for (const StepPart& part : parts) {
+    const auto begin = static_cast<int64_t>(step_ids_.size());
+    const auto count = static_cast<int64_t>(part.ids.size());
+    if (count == 0) continue;
+    step_ids_.insert(step_ids_.end(), part.ids.begin(), part.ids.end());
+    batch.segments.push_back({.begin = begin,
+                              .count = count,
+                              .position = part.sequence->length(),
+                              .sequence = part.sequence->number(),
+                              .pages = part.sequence->pages()});
+    if (part.rows == LogitRows::kNone) continue;
+    const int64_t first = part.rows == LogitRows::kAll ? begin : begin + count - 1;
+    for (int64_t row = first; row < begin + count; ++row) {
+      logit_rows_.push_back(static_cast<int32_t>(row));
+    }
+  }
+  batch.ids = step_ids_;
+  batch.logit_rows = logit_rows_;
   if (observer != nullptr) observer->OnStep(batch);
+
   arena_->Release({});
   Exec exec(*context_, *arena_, observer);
   const Matrix logits = model_->Forward(exec, batch);
@@ -132,20 +207,9 @@ Result<Matrix> Engine::Step(const Batch& batch, Observer* observer) {
 
 Status Engine::Feed(Sequence& sequence, std::span<const int32_t> ids, LogitRows rows,
                     const OnLogits& on_logits, Observer* observer, int64_t chunk) {
-  const int64_t context_length = model_->info().context_length;
-  const auto num_ids = static_cast<int64_t>(ids.size());
-  if (sequence.length() + num_ids > context_length) {
-    return InvalidArgument(Format("{} tokens do not fit the model's context of {}",
-                                  sequence.length() + num_ids, context_length));
-  }
+  MOIETY_RETURN_IF_ERROR(CheckIds(sequence.length(), ids));
   if (chunk < 1) return InvalidArgument(Format("chunk must be at least 1, found {}", chunk));
-  for (const int32_t id : ids) {
-    if (id < 0 || id >= model_->info().vocab_size) {
-      return InvalidArgument(Format("token id {} is outside the model's vocabulary of {}", id,
-                                    model_->info().vocab_size));
-    }
-  }
-  MOIETY_RETURN_IF_ERROR(sequence.Reserve(num_ids));
+  MOIETY_RETURN_IF_ERROR(sequence.Reserve(static_cast<int64_t>(ids.size())));
   Status status = FeedReserved(sequence, ids, rows, on_logits, observer, chunk);
   if (!status.ok()) sequence.Truncate(sequence.length());  // pages of steps that did not come
   return status;
@@ -154,30 +218,20 @@ Status Engine::Feed(Sequence& sequence, std::span<const int32_t> ids, LogitRows 
 Status Engine::FeedReserved(Sequence& sequence, std::span<const int32_t> ids, LogitRows rows,
                             const OnLogits& on_logits, Observer* observer, int64_t chunk) {
   const auto num_ids = static_cast<int64_t>(ids.size());
-  std::vector<int32_t> logit_rows;
   for (int64_t begin = 0; begin < num_ids; begin += chunk) {
     const int64_t count = std::min(chunk, num_ids - begin);
-    const bool last = begin + count == num_ids;
-    logit_rows.clear();
-    if (rows == LogitRows::kAll) {
-      logit_rows.resize(static_cast<size_t>(count));
-      std::iota(logit_rows.begin(), logit_rows.end(), 0);
-    } else if (rows == LogitRows::kLast && last) {
-      logit_rows.push_back(static_cast<int32_t>(count - 1));
+    const bool wanted =
+        rows == LogitRows::kAll || (rows == LogitRows::kLast && begin + count == num_ids);
+    const int64_t length = sequence.length();
+    const StepPart part{&sequence,
+                        ids.subspan(static_cast<size_t>(begin), static_cast<size_t>(count)),
+                        wanted ? rows : LogitRows::kNone};
+    MOIETY_ASSIGN_OR_RETURN(const Matrix logits, Step({&part, 1}, observer));
+    if (!wanted) continue;
+    if (Status status = on_logits(sequence.length() - logits.rows, logits); !status.ok()) {
+      sequence.Truncate(length);
+      return status;
     }
-    Batch batch;
-    batch.ids = ids.subspan(static_cast<size_t>(begin), static_cast<size_t>(count));
-    batch.segments.push_back({.begin = 0,
-                              .count = count,
-                              .position = sequence.length(),
-                              .sequence = sequence.number(),
-                              .pages = sequence.pages()});
-    batch.logit_rows = logit_rows;
-    MOIETY_ASSIGN_OR_RETURN(const Matrix logits, Step(batch, observer));
-    if (!logit_rows.empty()) {
-      MOIETY_RETURN_IF_ERROR(on_logits(sequence.length() + logit_rows.front(), logits));
-    }
-    sequence.Advance(count);
   }
   return OkStatus();
 }

@@ -7,10 +7,12 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/context.h"
 #include "format/generation_config.h"
 #include "models/model.h"
+#include "moiety/cache_type.h"
 #include "moiety/status.h"
 #include "runtime/kv_pages.h"
 #include "store/weight_store.h"
@@ -24,10 +26,20 @@ struct EngineOptions {
   uint64_t memory_limit_bytes = MemoryBudget::kUnlimited;
   Residency residency = Residency::kMapped;
   ComputeType compute = ComputeType::kF32;
+  CacheType key_type = CacheType::kF32;  // of the KV cache
+  CacheType value_type = CacheType::kF32;
+  KvPageLimits pages;
 };
 
-// Which rows of a Feed() want logits.
+// Which rows of ids want logits.
 enum class LogitRows : uint8_t { kNone, kLast, kAll };
+
+// What a step computes for one sequence: `ids` are its next tokens.
+struct StepPart {
+  Sequence* sequence;
+  std::span<const int32_t> ids;
+  LogitRows rows = LogitRows::kNone;
+};
 
 // Not thread-safe: one thread drives an engine (and the engine's own threads help it).
 class Engine {
@@ -53,6 +65,15 @@ class Engine {
   // The folder's tokenizer; an error where it has none or a broken one.
   Result<const Tokenizer*> tokenizer() const;
 
+  // Whether ids may follow `length` tokens: they must be of the vocabulary and fit the context.
+  Status CheckIds(int64_t length, std::span<const int32_t> ids) const;
+
+  // One forward step: appends the ids of each part (which must have passed CheckIds) to its
+  // sequence; the sequences must differ. Returns the logits of the wanted rows, in the order of the
+  // parts [rows, vocab_size], valid until the next step. On failure all sequences are as before.
+  // The logits of a sequence do not depend on what else is in the step.
+  Result<Matrix> Step(std::span<const StepPart> parts, Observer* observer = nullptr);
+
   // Appends tokens to a sequence in steps of at most `chunk` rows. on_logits (may be null with
   // kNone) gets the logits of the wanted rows of each step: `first` is the position of the first of
   // them, the matrix [rows, vocab_size] is valid during the call. On failure the sequence keeps the
@@ -63,19 +84,16 @@ class Engine {
               int64_t chunk = kDefaultChunk);
   static constexpr int64_t kDefaultChunk = 512;
 
-  // One forward step over rows of any mix of sequences: the logits of batch.logit_rows, valid until
-  // the next step. The caller has reserved room in each sequence and advances it afterwards.
-  Result<Matrix> Step(const Batch& batch, Observer* observer = nullptr);
-
  private:
   Engine() = default;
   // An engine with its threads and its budget, but no model yet.
   static Result<std::unique_ptr<Engine>> Start(const std::filesystem::path& path,
                                                const EngineOptions& options);
   // Builds the model of `config` on the store and makes ready what runs it.
-  Status Finish(ConfigReader& config);
+  Status Finish(ConfigReader& config, const EngineOptions& options);
   Status FeedReserved(Sequence& sequence, std::span<const int32_t> ids, LogitRows rows,
                       const OnLogits& on_logits, Observer* observer, int64_t chunk);
+  Result<Matrix> Forward(std::span<const StepPart> parts, Observer* observer);
 
   std::filesystem::path path_;
   GenerationConfig generation_;
@@ -84,6 +102,8 @@ class Engine {
   std::unique_ptr<const Model> model_;
   std::unique_ptr<KvPagePool> pages_;
   std::unique_ptr<Arena> arena_;
+  std::vector<int32_t> step_ids_;    // of the rows of a step
+  std::vector<int32_t> logit_rows_;  // those that want logits
   Result<std::unique_ptr<const Tokenizer>> tokenizer_ = NotFound("");
 };
 

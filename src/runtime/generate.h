@@ -3,6 +3,7 @@
 #define MOIETY_RUNTIME_GENERATE_H_
 
 #include <cstdint>
+#include <functional>
 #include <span>
 
 #include "moiety/generation.h"
@@ -22,10 +23,12 @@ SamplingOptions DefaultSampling(const GenerationConfig& config);
 //
 // The first `num_held` ids of the prompt (not all of it) are the last that `sequence` holds: they
 // count for penalties and for the text, but are not computed again. The result is the same.
+// `cancelled` (may be null) is asked before each step of the computation; true ends the text.
 Result<GenerationResult> Generate(Engine& engine, Sequence& sequence,
                                   std::span<const int32_t> prompt, const GenerationOptions& options,
                                   const OnToken& on_token, Observer* observer = nullptr,
-                                  int64_t num_held = 0);
+                                  int64_t num_held = 0,
+                                  const std::function<bool()>& cancelled = nullptr);
 
 }  // namespace moiety
 

@@ -83,14 +83,21 @@ Result<Logprobs> ComputeLogprobs(const KernelTable& kernels, std::span<const flo
   return result;
 }
 
+// Counts as they come: a token's cost does not grow with the text.
+void Sampler::Accept(std::span<const int32_t> ids) {
+  const int64_t last_n = options_.penalty_last_n;
+  if (last_n == 0) return;
+  for (const int32_t id : ids) {
+    history_.push_back(id);
+    ++counts_[id];
+    if (last_n < 0 || static_cast<int64_t>(history_.size()) <= last_n) continue;
+    const auto leaving = counts_.find(history_[history_.size() - 1 - static_cast<size_t>(last_n)]);
+    if (--leaving->second == 0) counts_.erase(leaving);
+  }
+}
+
 void Sampler::Penalize(std::vector<Candidate>& candidates) const {
-  std::unordered_map<int32_t, int64_t> counts;
-  const size_t last_n =
-      options_.penalty_last_n < 0
-          ? history_.size()
-          : std::min(history_.size(), static_cast<size_t>(options_.penalty_last_n));
-  for (size_t i = history_.size() - last_n; i < history_.size(); ++i) ++counts[history_[i]];
-  for (const auto& [id, count] : counts) {
+  for (const auto& [id, count] : counts_) {
     if (static_cast<size_t>(id) >= candidates.size()) continue;
     double& logit = candidates[static_cast<size_t>(id)].logit;
     logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
@@ -124,27 +131,27 @@ void Sampler::Truncate(std::vector<Candidate>& candidates) const {
   }
 }
 
-Result<int32_t> Sampler::Sample(std::span<const float> logits) {
+Result<int32_t> Sampler::Sample(std::span<const float> logits, Candidates& scratch) {
   MOIETY_RETURN_IF_ERROR(CheckFinite(logits));
-  candidates_.clear();
+  scratch.clear();
   for (size_t i = 0; i < logits.size(); ++i) {
-    candidates_.push_back({static_cast<int32_t>(i), static_cast<double>(logits[i]), 0});
+    scratch.push_back({static_cast<int32_t>(i), static_cast<double>(logits[i]), 0});
   }
-  Penalize(candidates_);
+  Penalize(scratch);
 
-  const Candidate best = *std::min_element(candidates_.begin(), candidates_.end(), kBetter);
+  const Candidate best = *std::min_element(scratch.begin(), scratch.end(), kBetter);
   if (!std::isfinite(best.logit)) return InvalidArgument("logit_bias rules out every token");
   int32_t chosen = best.id;
   if (options_.temperature > 0) {
     // Differences to the best do not overflow, however small the temperature.
-    for (Candidate& c : candidates_) c.logit = (c.logit - best.logit) / options_.temperature;
-    Truncate(candidates_);
+    for (Candidate& c : scratch) c.logit = (c.logit - best.logit) / options_.temperature;
+    Truncate(scratch);
     double sum = 0;
-    for (const Candidate& c : candidates_) sum += c.p;
+    for (const Candidate& c : scratch) sum += c.p;
     const double target = UniformDouble(options_.seed, 0, num_sampled_) * sum;
     double mass = 0;
-    chosen = candidates_.back().id;
-    for (const Candidate& c : candidates_) {
+    chosen = scratch.back().id;
+    for (const Candidate& c : scratch) {
       mass += c.p;
       if (target < mass) {
         chosen = c.id;
@@ -153,7 +160,7 @@ Result<int32_t> Sampler::Sample(std::span<const float> logits) {
     }
   }
   ++num_sampled_;
-  history_.push_back(chosen);
+  Accept({&chosen, 1});
   return chosen;
 }
 

@@ -31,28 +31,33 @@ class Sampler {
   // `options` must have passed CheckSamplingOptions.
   explicit Sampler(SamplingOptions options) : options_(std::move(options)) {}
 
-  // Tells the sampler about tokens it did not choose (the prompt), for the penalties.
-  void Accept(std::span<const int32_t> ids) {
-    history_.insert(history_.end(), ids.begin(), ids.end());
-  }
-
-  // Chooses and accepts. Fails with kInvalidData if no logit is finite or one is NaN (a broken
-  // model).
-  Result<int32_t> Sample(std::span<const float> logits);
-
- private:
   struct Candidate {
     int32_t id;
     double logit;
     double p;
   };
+  using Candidates = std::vector<Candidate>;
+
+  // Tells the sampler about tokens it did not choose (the prompt), for the penalties.
+  void Accept(std::span<const int32_t> ids);
+
+  // Chooses and accepts. Fails with kInvalidData if no logit is finite or one is NaN (a broken
+  // model). `scratch` is memory to work in, its contents are of no importance: many samplers can
+  // share one.
+  Result<int32_t> Sample(std::span<const float> logits, Candidates& scratch);
+  Result<int32_t> Sample(std::span<const float> logits) {
+    Candidates scratch;
+    return Sample(logits, scratch);
+  }
+
+ private:
   void Penalize(std::vector<Candidate>& candidates) const;
   void Truncate(std::vector<Candidate>& candidates) const;
 
   SamplingOptions options_;
   std::vector<int32_t> history_;
+  std::unordered_map<int32_t, int64_t> counts_;  // of the last penalty_last_n tokens
   uint64_t num_sampled_ = 0;
-  std::vector<Candidate> candidates_;
 };
 
 }  // namespace moiety

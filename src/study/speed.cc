@@ -3,11 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
-#include <numeric>
 
 #include "base/format.h"
 #include "base/rng.h"
-#include "ops/batch.h"
 
 namespace moiety {
 namespace {
@@ -27,9 +25,6 @@ class Run {
         ids_[s].push_back(static_cast<int32_t>(random * vocab_size));
       }
     }
-    step_ids_.resize(ids_.size());
-    logit_rows_.resize(ids_.size());
-    std::iota(logit_rows_.begin(), logit_rows_.end(), 0);
   }
 
   // Brings one sequence to the depth of the test.
@@ -57,22 +52,13 @@ class Run {
   }
 
   Status Decode(Observer* observer) {
+    std::vector<StepPart> parts(sequences_.size());
     for (int64_t i = 0; i < test_.num_tokens; ++i) {
-      Batch batch;
       for (size_t s = 0; s < sequences_.size(); ++s) {
-        Sequence& sequence = *sequences_[s];
-        MOIETY_RETURN_IF_ERROR(sequence.Reserve(1));
-        step_ids_[s] = ids_[s][static_cast<size_t>(sequence.length())];
-        batch.segments.push_back({.begin = static_cast<int64_t>(s),
-                                  .count = 1,
-                                  .position = sequence.length(),
-                                  .sequence = sequence.number(),
-                                  .pages = sequence.pages()});
+        const auto position = static_cast<size_t>(sequences_[s]->length());
+        parts[s] = {sequences_[s].get(), std::span(ids_[s]).subspan(position, 1), LogitRows::kLast};
       }
-      batch.ids = step_ids_;
-      batch.logit_rows = logit_rows_;
-      MOIETY_RETURN_IF_ERROR(engine_.Step(batch, observer).status());
-      for (const auto& sequence : sequences_) sequence->Advance(1);
+      MOIETY_RETURN_IF_ERROR(engine_.Step(parts, observer).status());
     }
     return OkStatus();
   }
@@ -81,8 +67,6 @@ class Run {
   SpeedTest test_;
   std::vector<std::unique_ptr<Sequence>> sequences_;
   std::vector<std::vector<int32_t>> ids_;  // [sequence][depth + num_tokens]
-  std::vector<int32_t> step_ids_;          // [sequence]
-  std::vector<int32_t> logit_rows_;        // all rows
 };
 
 double SecondsSince(Clock::time_point start) {

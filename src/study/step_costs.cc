@@ -10,7 +10,7 @@ namespace {
 
 // Of one token in one layer.
 uint64_t KeyAndValueBytes(const StateSpec& spec) {
-  return static_cast<uint64_t>(spec.page_values()) * sizeof(float) / kPageTokens;
+  return spec.page_bytes() / static_cast<uint64_t>(kPageTokens);
 }
 
 }  // namespace

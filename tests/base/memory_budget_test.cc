@@ -107,5 +107,26 @@ TEST(MemoryBudget, ThreadsNeverPassTheLimitTogether) {
   EXPECT_GE(budget.peak_bytes(), 3U);
 }
 
+TEST(MemoryBudget, AsksForWhatCanBeGivenBack) {
+  MemoryBudget budget(100);
+  auto pages = budget.Reserve(MemoryUse::kKvCache, 90);
+  ASSERT_TRUE(pages.ok());
+  std::vector<uint64_t> asked;
+  budget.SetReclaim(MemoryUse::kKvCache, [&](uint64_t bytes) {
+    asked.push_back(bytes);
+    if (bytes <= 50) pages->Release();
+  });
+  EXPECT_TRUE(budget.Reserve(MemoryUse::kBuffers, 10).ok());
+  EXPECT_TRUE(asked.empty()) << "it fits";
+  EXPECT_FALSE(budget.Reserve(MemoryUse::kBuffers, 70).ok()) << "nothing was given back";
+  EXPECT_FALSE(budget.Reserve(MemoryUse::kBuffers, 101).ok());
+  EXPECT_FALSE(budget.Reserve(MemoryUse::kKvCache, 20).ok()) << "its own use is not asked";
+  EXPECT_EQ(asked, std::vector<uint64_t>{60});
+  EXPECT_TRUE(budget.Reserve(MemoryUse::kWeights, 50).ok());
+  EXPECT_EQ(asked, (std::vector<uint64_t>{60, 40}));
+  budget.SetReclaim(MemoryUse::kKvCache, nullptr);
+  EXPECT_FALSE(budget.Reserve(MemoryUse::kBuffers, 101).ok());
+}
+
 }  // namespace
 }  // namespace moiety

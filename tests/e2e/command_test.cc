@@ -46,6 +46,29 @@ TEST(Memory, RefusesWhatIsNoSize) {
   }
 }
 
+TEST(CacheTypes, ByTheNamesOfLlamaCpp) {
+  const json exact = json::parse(Moiety(RunFlags({"--json"})).out);
+  const json same = json::parse(Moiety(RunFlags({"--json", "-ctk", "f32", "-ctv", "f32"})).out);
+  EXPECT_EQ(same["tokens"], exact["tokens"]);
+  const json rounded = json::parse(Moiety(RunFlags({"--json", "-ctk", "q8_0", "-ctv", "f16"})).out);
+  EXPECT_NE(rounded["tokens"], exact["tokens"]) << "the logprobs differ a little";
+  EXPECT_LT(rounded["peak_memory_bytes"], exact["peak_memory_bytes"]);
+  const json long_names =
+      json::parse(Moiety(RunFlags({"--json", "--cache-type-k=q8_0", "--cache-type-v", "f16"})).out);
+  EXPECT_EQ(long_names["tokens"], rounded["tokens"]);
+  const ProcessResult unknown = Moiety(RunFlags({"-ctk", "q4_0"}));
+  ExpectError(unknown, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("expected one of f32, f16, q8_0, found \"q4_0\""));
+}
+
+TEST(CacheTypes, WhereverAModelRuns) {
+  const std::string text = SourcePath("tests/data/eval/text.txt").string();
+  const ProcessResult eval =
+      Moiety({"eval", Starter().string(), text, "--json", "-ctk", "q8_0", "-ctv", "q8_0"});
+  EXPECT_NEAR(json::parse(eval.out)["nll"].get<double>(), 5.1278, 0.01);
+  EXPECT_EQ(Moiety({"chat", Starter().string(), "-p", "a", "-n", "2", "-ctk", "f16"}).exit_code, 0);
+}
+
 TEST(Weights, MappedOrCopiedGiveTheSame) {
   const json mapped = json::parse(Moiety(RunFlags({"--json"})).out);
   const json copied = json::parse(Moiety(RunFlags({"--json", "--no-mmap"})).out);

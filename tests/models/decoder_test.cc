@@ -38,9 +38,9 @@ TEST(Decoder, TellsAboutAMixture) {
   constexpr uint64_t kRest = 2 * (2 * 256 + 2 * 128 + 48 + 32) + 16 + 2 * kTinyVocab * 16;
   EXPECT_EQ(info.parameters, kRest + 2 * 3 * kExpert);
   EXPECT_EQ(info.active_parameters, kRest + 2 * 2 * kExpert);
-  EXPECT_EQ(engine->model().state().layers.size(), 2U);
-  EXPECT_EQ(engine->model().state().layers[1].num_kv_heads, 1);
-  EXPECT_EQ(engine->model().state().layers[1].head_dim, 8);
+  EXPECT_EQ(engine->model().state().size(), 2U);
+  EXPECT_EQ(engine->model().state()[1].num_kv_heads, 1);
+  EXPECT_EQ(engine->model().state()[1].head_dim, 8);
 }
 
 TEST(Decoder, TellsAboutADenseModel) {

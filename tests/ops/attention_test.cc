@@ -22,6 +22,8 @@ struct Heads {
   int64_t num_kv_heads;
   int64_t head_dim;
   int64_t window;  // 0: none
+  CacheType key_type = CacheType::kF32;
+  CacheType value_type = CacheType::kF32;
 };
 
 // A sequence as attention sees it: queries, keys and values of all its tokens, and pages.
@@ -33,9 +35,9 @@ struct TestSequence {
         values(RandomValues(length * s.num_kv_heads * s.head_dim, seed + 2)) {
     for (int64_t t = 0; t < length; t += kPageTokens) {
       // What was never written is NaN: reading it would show.
-      memory.emplace_back(static_cast<size_t>(layout.page_values),
+      memory.emplace_back(layout.page_bytes / sizeof(float),
                           std::numeric_limits<float>::quiet_NaN());
-      pages.push_back(memory.back().data());
+      pages.push_back(reinterpret_cast<std::byte*>(memory.back().data()));
     }
   }
   int64_t length;
@@ -43,7 +45,7 @@ struct TestSequence {
   std::vector<float> keys;
   std::vector<float> values;
   std::vector<std::vector<float>> memory;
-  std::vector<float*> pages;
+  std::vector<std::byte*> pages;
 };
 
 // Layer 1 of a model whose layers differ, so that offsets inside pages matter.
@@ -52,6 +54,8 @@ StateLayout LayoutOf(const Heads& s) {
   spec.num_kv_heads = s.num_kv_heads;
   spec.head_dim = s.head_dim;
   spec.window = s.window;
+  spec.key_type = s.key_type;
+  spec.value_type = s.value_type;
   StateSpec other = spec;
   other.num_kv_heads = s.num_kv_heads + 1;
   return StateLayout({other, spec, other});
@@ -199,6 +203,30 @@ TEST_P(Attention, SameBitsForAnyThreads) {
   }
 }
 
+// Keys and values as another type rounds them give the bits of exact ones of those values.
+TEST(Attend, CacheTypesRoundOnce) {
+  for (const auto& [key, value] :
+       std::vector<std::pair<CacheType, CacheType>>{{CacheType::kF16, CacheType::kF16},
+                                                    {CacheType::kQ8_0, CacheType::kQ8_0},
+                                                    {CacheType::kF32, CacheType::kQ8_0},
+                                                    {CacheType::kQ8_0, CacheType::kF16}}) {
+    const Heads s = {4, 2, 32, 100, key, value};
+    const auto whole = RunAttention(s, kLengths, kAll, 1);
+    for (const int64_t chunk : {1, 7, 64}) {
+      const auto chunked = RunAttention(s, kLengths, chunk, 3);
+      for (size_t i = 0; i < kLengths.size(); ++i) EXPECT_TRUE(SameBits(chunked[i], whole[i]));
+    }
+    EXPECT_TRUE(SameBits(RunAttention(s, {kLengths[0]}, kAll, 1)[0], whole[0]));
+    // The first token sees only itself: its value, rounded.
+    const TestSequence x(1, 0, s, LayoutOf(s));
+    std::vector<std::byte> bytes(CacheBytes(value, 32));
+    std::vector<float> rounded(32);
+    StoreCacheRow(value, x.values.data(), 32, bytes.data());
+    LoadCacheRow(value, bytes.data(), 32, rounded.data());
+    EXPECT_TRUE(SameBits(std::span(RunAttention(s, {1}, kAll, 1)[0]).first(32), rounded));
+  }
+}
+
 // The first token of a sequence sees only itself.
 TEST(Attend, FirstTokenReturnsItsValue) {
   const Heads s = {2, 1, 8, 0};
@@ -226,7 +254,8 @@ TEST(StoreKeysAndValues, WritesItsLayerAndPositionOnly) {
   }
   EXPECT_EQ(written, 12);
   for (int64_t head = 0; head < 2; ++head) {
-    const float* slot = x.pages[1] + layout.offsets[1] + (head * kPageTokens + 5) * 3;
+    const float* slot = reinterpret_cast<const float*>(x.pages[1] + layout.offsets[1]) +
+                        (head * kPageTokens + 5) * 3;
     EXPECT_TRUE(SameBits({slot, 3}, {key.Row(0) + head * 3, 3}));
     EXPECT_TRUE(SameBits({slot + 2 * kPageTokens * 3, 3}, {value.Row(0) + head * 3, 3}));
   }
@@ -234,9 +263,9 @@ TEST(StoreKeysAndValues, WritesItsLayerAndPositionOnly) {
 
 TEST(StateLayout, LayersLieOneBehindTheOther) {
   const StateLayout layout = LayoutOf({4, 2, 16, 0});
-  EXPECT_EQ(layout.layers[1].page_values(), 2 * 2 * 64 * 16);
-  EXPECT_EQ(layout.offsets, (std::vector<int64_t>{0, 2 * 3 * 64 * 16, 2 * 5 * 64 * 16}));
-  EXPECT_EQ(layout.page_values, 2 * 8 * 64 * 16);
+  EXPECT_EQ(layout.layers[1].page_bytes(), 2 * 2 * 64 * 16 * sizeof(float));
+  EXPECT_EQ(layout.offsets, (std::vector<size_t>{0, 4 * 2 * 3 * 64 * 16, 4 * 2 * 5 * 64 * 16}));
+  EXPECT_EQ(layout.page_bytes, 4 * 2 * 8 * 64 * 16U);
 }
 
 }  // namespace

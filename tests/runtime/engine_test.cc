@@ -305,39 +305,131 @@ TEST(Engine, ATokenizerIsOptional) {
   EXPECT_EQ(AllLogits(*engine, {1, 2}).size(), 2U * kTinyVocab);
 }
 
-// Rows of several sequences in one step are what each would be alone.
-TEST(Engine, StepsWithSeveralSequences) {
-  const auto engine = OpenOrFail(TinyModel(TinyMixtralConfig()));
+// Seventeen sequences at once, each at another place of its text, one row or many: every row has
+// the bits that it has alone.
+TEST(Engine, LogitsOfAStepDoNotDependOnItsCompany) {
+  for (const std::filesystem::path& folder :
+       {Starter(), SourcePath("tests/data/models/qwen2_swa")}) {
+    const auto engine = OpenOrFail(folder);
+    ASSERT_NE(engine, nullptr);
+    const auto vocab_size = static_cast<size_t>(engine->model().info().vocab_size);
+    struct Member {
+      std::vector<int32_t> ids;
+      std::vector<float> alone, found;
+      std::unique_ptr<Sequence> sequence;
+      int64_t chunk;
+    };
+    std::vector<Member> members(17);
+    for (size_t i = 0; i < members.size(); ++i) {
+      Member& m = members[i];
+      m.ids = SomeIds(20 + i * 13 % 150, i);
+      for (int32_t& id : m.ids) id %= 256;
+      m.alone = AllLogits(*engine, m.ids);
+      m.sequence = std::make_unique<Sequence>(engine->pages());
+      m.chunk = i % 4 == 0 ? 64 : i % 4 == 1 ? 7 : i % 4 == 2 ? 1 : 1000;
+    }
+    while (true) {
+      std::vector<StepPart> parts;
+      std::vector<Member*> order;
+      for (Member& m : members) {
+        const auto left = static_cast<int64_t>(m.ids.size()) - m.sequence->length();
+        if (left == 0) continue;
+        parts.push_back({m.sequence.get(),
+                         std::span(m.ids).subspan(static_cast<size_t>(m.sequence->length()),
+                                                  static_cast<size_t>(std::min(left, m.chunk))),
+                         LogitRows::kAll});
+        order.push_back(&m);
+      }
+      if (parts.empty()) break;
+      const auto logits = engine->Step(parts);
+      ASSERT_TRUE(logits.ok()) << logits.status().message();
+      const float* row = logits->data;
+      for (size_t i = 0; i < parts.size(); ++i) {
+        const size_t count = parts[i].ids.size() * vocab_size;
+        order[i]->found.insert(order[i]->found.end(), row, row + count);
+        row += count;
+      }
+    }
+    for (const Member& m : members) EXPECT_TRUE(SameBits(m.found, m.alone));
+  }
+}
+
+TEST(Engine, AStepThatFailsChangesNoSequence) {
+  EngineOptions options;
+  options.pages.max_pages = 2;
+  const auto engine = OpenOrFail(TinyModel(TinyMixtralConfig()), options);
   ASSERT_NE(engine, nullptr);
-  const std::vector<std::vector<int32_t>> texts = {SomeIds(5, 1), SomeIds(70, 2), SomeIds(64, 3)};
-  std::vector<std::vector<float>> expected;
-  std::vector<std::unique_ptr<Sequence>> sequences;
-  Batch batch;
-  std::vector<int32_t> ids;
-  for (const std::vector<int32_t>& text : texts) {
-    const std::vector<float> logits = AllLogits(*engine, text);
-    expected.push_back(LogitsAt(*engine, logits, static_cast<int64_t>(text.size()) - 1));
-    sequences.push_back(std::make_unique<Sequence>(engine->pages()));
-    Sequence& sequence = *sequences.back();
-    FeedLogits(*engine, sequence, std::span(text).first(text.size() - 1));
-    ASSERT_TRUE(sequence.Reserve(1).ok());
-    batch.segments.push_back({.begin = static_cast<int64_t>(ids.size()),
-                              .count = 1,
-                              .position = sequence.length(),
-                              .sequence = sequence.number(),
-                              .pages = sequence.pages()});
-    ids.push_back(text.back());
+  Sequence a(engine->pages());
+  Sequence b(engine->pages());
+  const std::vector<int32_t> ids = SomeIds(65);
+  const StepPart both[] = {{&a, std::span(ids).first(3)}, {&b, ids}};
+  EXPECT_EQ(engine->Step(both).status().code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(a.length(), 0);
+  EXPECT_EQ(b.length(), 0);
+  EXPECT_EQ(engine->pages().num_held(), 0);
+  EXPECT_TRUE(engine->Step({&both[0], 1}).ok());
+  EXPECT_EQ(a.length(), 3);
+}
+
+// Pages that were computed by another sequence, or shared by a fork, give the same bits.
+TEST(Engine, SharedPagesChangeNoBit) {
+  const auto engine = OpenOrFail(Starter());
+  ASSERT_NE(engine, nullptr);
+  const std::vector<int32_t> ids = SomeIds(200);
+  const std::vector<float> expected = AllLogits(*engine, ids);
+  const auto vocab_size = static_cast<size_t>(engine->model().info().vocab_size);
+  Sequence first(engine->pages());
+  FeedLogits(*engine, first, {ids.data(), 150});
+  first.Publish();
+  Sequence adopted(engine->pages());
+  ASSERT_EQ(adopted.AdoptPrefix(ids), 128);
+  Sequence fork(engine->pages());
+  fork.Fork(first);
+  // The fork goes another way in the middle of a page, then the others go on.
+  FeedLogits(*engine, fork, SomeIds(30, 8));
+  EXPECT_TRUE(SameBits(FeedLogits(*engine, adopted, std::span(ids).subspan(128)),
+                       std::span(expected).subspan(128 * vocab_size)));
+  EXPECT_TRUE(SameBits(FeedLogits(*engine, first, std::span(ids).subspan(150)),
+                       std::span(expected).subspan(150 * vocab_size)));
+  fork.Truncate(150);
+  EXPECT_TRUE(SameBits(FeedLogits(*engine, fork, std::span(ids).subspan(150)),
+                       std::span(expected).subspan(150 * vocab_size)));
+}
+
+TEST(Engine, CacheTypesKeepTheirBitsAndTheirSize) {
+  const std::vector<int32_t> ids = SomeIds(150);
+  uint64_t exact_bytes = 0;
+  for (const CacheType type : {CacheType::kF32, CacheType::kF16, CacheType::kQ8_0}) {
+    EngineOptions options;
+    options.key_type = options.value_type = type;
+    std::vector<float> expected;
+    for (const KernelTable* kernels : AvailableKernels()) {
+      options.isa = kernels->isa;
+      const auto engine = OpenOrFail(Starter(), options);
+      ASSERT_NE(engine, nullptr);
+      for (const int64_t chunk : {1, 7, 64, 512}) {
+        if (kernels != AvailableKernels().back() && chunk != 7) continue;
+        Sequence sequence(engine->pages());
+        const std::vector<float> logits = FeedLogits(*engine, sequence, ids, chunk);
+        if (expected.empty()) expected = logits;
+        EXPECT_TRUE(SameBits(logits, expected)) << kernels->isa << ", chunk " << chunk;
+      }
+      const uint64_t bytes = engine->context().budget.used_bytes(MemoryUse::kKvCache);
+      if (type == CacheType::kF32) exact_bytes = bytes;
+      const int64_t bits = type == CacheType::kF32 ? 64 : type == CacheType::kF16 ? 32 : 17;
+      EXPECT_EQ(bytes * 64, exact_bytes * static_cast<uint64_t>(bits));
+    }
   }
-  const std::vector<int32_t> rows = {0, 1, 2};
-  batch.ids = ids;
-  batch.logit_rows = rows;
-  const Result<Matrix> logits = engine->Step(batch);
-  ASSERT_TRUE(logits.ok()) << logits.status().message();
-  ASSERT_EQ(logits->rows, 3);
-  for (size_t i = 0; i < expected.size(); ++i) {
-    const float* row = logits->Row(static_cast<int64_t>(i));
-    EXPECT_TRUE(SameBits({row, static_cast<size_t>(logits->cols)}, expected[i])) << i;
-  }
+}
+
+TEST(Engine, CacheTypesMustSuitTheModel) {
+  EngineOptions options;
+  options.value_type = CacheType::kQ8_0;
+  const Status status = OpenStatus(TinyModel(TinyMixtralConfig()), options);
+  EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+  EXPECT_THAT(status.message(), HasSubstr("type q8_0 needs a head_dim divisible by 32"));
+  options.value_type = CacheType::kF16;
+  EXPECT_NE(OpenOrFail(TinyModel(TinyMixtralConfig()), options), nullptr);
 }
 
 Result<std::unique_ptr<Engine>> OpenShape(const nlohmann::json& config, uint64_t seed = 1,

@@ -296,5 +296,33 @@ TEST(SamplingOptions, AreChecked) {
   EXPECT_EQ(message([&](O& o) { o.logit_bias[99] = -kDoubleInfinity; }), "");
 }
 
+// Counts that follow the text one token at a time are those of the last penalty_last_n tokens.
+TEST(Sampler, PenaltiesForgetWhatIsFarBack) {
+  for (const int64_t last_n : {0, 1, 3, 10, -1}) {
+    SamplingOptions options;
+    options.temperature = 0;
+    options.penalty_last_n = last_n;
+    options.frequency_penalty = 1;
+    Sampler sampler(options);
+    std::vector<int32_t> history = {2, 2, 0, 1, 1, 2, 0, 0};
+    sampler.Accept(std::span(history).first(3));
+    sampler.Accept(std::span(history).subspan(3));
+    for (int i = 0; i < 20; ++i) {
+      const std::vector<float> logits = {1.25F, 1.5F, 1.75F, 0};
+      std::vector<float> expected = logits;
+      const size_t count =
+          last_n < 0 ? history.size() : std::min(history.size(), static_cast<size_t>(last_n));
+      for (size_t k = history.size() - count; k < history.size(); ++k) {
+        expected[static_cast<size_t>(history[k])] -= 1;
+      }
+      const auto best = std::max_element(expected.begin(), expected.end()) - expected.begin();
+      const auto found = sampler.Sample(logits);
+      ASSERT_TRUE(found.ok());
+      EXPECT_EQ(*found, best) << "token " << i << ", last " << last_n;
+      history.push_back(*found);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace moiety

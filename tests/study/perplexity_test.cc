@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <fstream>
+#include <iterator>
 
 #include "support/loaded_model.h"
+#include "support/paths.h"
 
 namespace moiety {
 namespace {
@@ -150,6 +153,30 @@ TEST(Perplexity, Errors) {
 TEST(Perplexity, OfNothingIsOne) {
   EXPECT_EQ(PerplexityResult().nll(), 0);
   EXPECT_EQ(PerplexityResult().perplexity(), 1);
+}
+
+// Rounded keys and values cost little: 3e-5 nats with f16 and 0.002 with q8_0 are measured on this
+// text, a tenth of what differs between two texts of this size by chance.
+TEST(Perplexity, RoundedCachesAreNear) {
+  std::ifstream file(SourcePath("tests/data/eval/text.txt"));
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  double exact = 0;
+  for (const auto& [type, bound] : std::vector<std::pair<CacheType, double>>{
+           {CacheType::kF32, 0}, {CacheType::kF16, 2e-4}, {CacheType::kQ8_0, 0.01}}) {
+    EngineOptions options;
+    options.key_type = options.value_type = type;
+    const auto engine = OpenOrFail(Starter(), options);
+    ASSERT_NE(engine, nullptr);
+    const auto ids = (*engine->tokenizer())->Encode(text);
+    ASSERT_TRUE(ids.ok());
+    const auto result = ComputePerplexity(*engine, *ids, {}, nullptr, nullptr, nullptr);
+    ASSERT_TRUE(result.ok()) << result.status().message();
+    if (type == CacheType::kF32) exact = result->nll();
+    EXPECT_NEAR(result->nll(), exact, bound);
+    if (type != CacheType::kF32) {
+      EXPECT_NE(result->nll(), exact);
+    }
+  }
 }
 
 }  // namespace

@@ -1,0 +1,345 @@
+#include "runtime/batcher.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
+#include "base/format.h"
+
+namespace moiety {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+int64_t PagesFor(int64_t tokens) { return (tokens + kPageTokens - 1) / kPageTokens; }
+
+}  // namespace
+
+// A text that was started. Until the prompt is computed it stands for all samples of its request.
+struct Batcher::Text {
+  Text(Engine& engine, const Tokenizer& tokenizer_in, int64_t number_in,
+       std::shared_ptr<const BatchRequest> request_in, int64_t sample_in)
+      : tokenizer(tokenizer_in),
+        number(number_in),
+        request(std::move(request_in)),
+        sample(sample_in),
+        own(request->sequence == nullptr ? std::make_unique<Sequence>(engine.pages()) : nullptr),
+        sequence(own == nullptr ? request->sequence : own.get()),
+        base(own == nullptr ? sequence->length() - request->num_held : 0),
+        ids(request->prompt),
+        continuation(tokenizer, request->options,
+                     request->options.sampling.seed + static_cast<uint64_t>(sample),
+                     engine.generation_config().eos_token_ids, request->prompt) {
+    result.num_prompt_tokens = static_cast<int64_t>(ids.size());
+  }
+
+  bool IsBefore(const Text& other) const {
+    return std::tie(number, sample) < std::tie(other.number, other.sample);
+  }
+  bool cancelled() const { return request->cancelled != nullptr && request->cancelled(); }
+  int64_t num_tokens() const { return base + static_cast<int64_t>(ids.size()); }
+  int64_t num_pending() const { return num_tokens() - sequence->length(); }
+  std::span<const int32_t> Pending(int64_t count) const {
+    return std::span(ids).subspan(static_cast<size_t>(sequence->length() - base),
+                                  static_cast<size_t>(count));
+  }
+  // Takes pages that are there already. Returns how many tokens that saves.
+  int64_t AdoptPrefix() const {
+    return own != nullptr && own->length() == 0 ? own->AdoptPrefix(ids) : 0;
+  }
+
+  const Tokenizer& tokenizer;
+  int64_t number;  // of the request
+  std::shared_ptr<const BatchRequest> request;
+  int64_t sample;           // the first
+  int64_t num_samples = 1;  // from there on
+  std::unique_ptr<Sequence> own;
+  Sequence* sequence;
+  int64_t base;              // tokens of the sequence before `ids`
+  std::vector<int32_t> ids;  // the prompt and what followed
+  Continuation continuation;
+  int64_t num_rows = 0;  // in this step
+  Status status;         // of choosing a token
+  bool ended = false;
+  Clock::time_point start = Clock::now();
+  Clock::time_point first_token;
+  GenerationResult result;
+};
+
+Batcher::Batcher(Engine& engine, const BatcherOptions& options, Observer* observer)
+    : engine_(engine),
+      options_(options),
+      observer_(observer),
+      scratch_(static_cast<size_t>(engine.context().pool.num_threads())) {
+  MOIETY_CHECK(options.max_sequences >= 1 && options.max_rows >= 1);
+}
+
+Batcher::~Batcher() = default;
+
+Status Batcher::Add(BatchRequest request) {
+  const GenerationOptions& options = request.options;
+  MOIETY_RETURN_IF_ERROR(CheckSamplingOptions(options.sampling, engine_.model().info().vocab_size));
+  if (options.max_tokens < -1) {
+    return InvalidArgument(Format("max_tokens must be -1 or more, found {}", options.max_tokens));
+  }
+  if (options.top_logprobs < 0) {
+    return InvalidArgument(
+        Format("top_logprobs must be 0 or more, found {}", options.top_logprobs));
+  }
+  if (request.prompt.empty())
+    return InvalidArgument("the prompt is empty: the model needs at least one token");
+  const int64_t length = request.sequence == nullptr ? 0 : request.sequence->length();
+  const auto num_prompt = static_cast<int64_t>(request.prompt.size());
+  if (request.num_held < 0 || request.num_held >= num_prompt || request.num_held > length) {
+    return InvalidArgument(
+        Format("num_held must be below the prompt's {} and at most the sequence's {}, found {}",
+               num_prompt, length, request.num_held));
+  }
+  if (request.num_samples < 1 || (request.sequence != nullptr && request.num_samples > 1)) {
+    return InvalidArgument(
+        Format("num_samples must be at least 1, and 1 to continue a sequence, found {}",
+               request.num_samples));
+  }
+  MOIETY_RETURN_IF_ERROR(engine_.tokenizer().status());
+  MOIETY_RETURN_IF_ERROR(engine_.CheckIds(
+      length, std::span(request.prompt).subspan(static_cast<size_t>(request.num_held))));
+  requests_.emplace_back(num_requests_++, std::move(request));
+  return OkStatus();
+}
+
+void Batcher::Step() {
+  for (const auto& text : running_) {
+    if (text->cancelled()) End(*text, FinishReason::kCancelled);
+  }
+  DropEnded();
+  Start();
+  Compute();
+}
+
+namespace {
+
+template <class Texts, class Text>
+void InsertInOrder(Texts& texts, Text text) {
+  const auto at = std::ranges::find_if(texts, [&](const auto& t) { return text->IsBefore(*t); });
+  texts.insert(at, std::move(text));
+}
+
+}  // namespace
+
+void Batcher::Start() {
+  while (static_cast<int64_t>(running_.size()) < options_.max_sequences) {
+    if (paused_.empty()) {
+      if (requests_.empty()) return;
+      auto [number, request] = std::move(requests_.front());
+      requests_.pop_front();
+      auto shared = std::make_shared<const BatchRequest>(std::move(request));
+      auto text = std::make_unique<Text>(engine_, **engine_.tokenizer(), number, shared, 0);
+      text->num_samples = shared->num_samples;
+      paused_.push_back(std::move(text));
+    }
+    if (paused_.front()->cancelled()) {
+      const std::unique_ptr<Text> text = std::move(paused_.front());
+      paused_.erase(paused_.begin());
+      End(*text, FinishReason::kCancelled);
+      continue;
+    }
+    if (!PutInPlace(paused_.front())) return;
+    paused_.erase(paused_.begin());
+  }
+}
+
+// Makes a text run, if there are pages for it beside a page more for each that does.
+bool Batcher::PutInPlace(std::unique_ptr<Text>& text) {
+  const int64_t num_adopted = text->AdoptPrefix();
+  const auto num_pages = static_cast<int64_t>(text->sequence->pages().size());
+  const int64_t missing = PagesFor(text->num_tokens() + 1) - num_pages;
+  if (!running_.empty() &&
+      engine_.pages().num_available() < missing + static_cast<int64_t>(running_.size())) {
+    if (num_adopted > 0) text->sequence->Truncate(0);
+    return false;
+  }
+  stats_.num_reused += num_adopted;
+  InsertInOrder(running_, std::move(text));
+  return true;
+}
+
+// The parts of the next step, with their pages. False: there is nothing to compute.
+bool Batcher::ComposeStep(std::vector<StepPart>& parts) {
+  while (!running_.empty()) {
+    int64_t left = options_.max_rows;
+    for (const bool prompts : {false, true}) {
+      for (const auto& text : running_) {
+        if ((text->num_pending() > 1) != prompts) continue;
+        if (prompts && left > 0) stats_.num_reused += text->AdoptPrefix();
+        text->num_rows = std::min(left, text->num_pending());
+        left -= text->num_rows;
+      }
+    }
+    const auto wanting = std::ranges::find_if(running_, [](const auto& text) {
+      text->status = text->sequence->Reserve(text->num_rows);
+      return !text->status.ok();
+    });
+    if (wanting == running_.end()) {
+      parts.clear();
+      for (const auto& text : running_) {
+        if (text->num_rows == 0) continue;
+        const bool logits =
+            text->num_rows == text->num_pending() && text->request->options.max_tokens != 0;
+        parts.push_back({text->sequence, text->Pending(text->num_rows),
+                         logits ? LogitRows::kLast : LogitRows::kNone});
+      }
+      return true;
+    }
+    Text& text = **wanting;
+    if (MakeRoom(text)) continue;
+    End(text,
+        std::move(text.status).WithContext(Format("no room for {} tokens", text.num_tokens())));
+    DropEnded();
+  }
+  return false;
+}
+
+// Takes the pages of the youngest text that has some. False: only `wanting` is left.
+bool Batcher::MakeRoom(Text& wanting) {
+  const auto can_give = [](const auto& text) {
+    return text->own != nullptr && !text->own->pages().empty();
+  };
+  const auto waiting = std::find_if(paused_.rbegin(), paused_.rend(), can_give);
+  if (waiting != paused_.rend()) {
+    (*waiting)->own->Truncate(0);
+    ++stats_.num_preemptions;
+    return true;
+  }
+  const auto youngest = std::find_if(running_.rbegin(), running_.rend(), can_give);
+  if (youngest == running_.rend()) return false;
+  if (youngest->get() == &wanting && running_.size() == 1) return false;
+  std::unique_ptr<Text> text = std::move(*youngest);
+  running_.erase(std::next(youngest).base());
+  text->own->Truncate(0);
+  ++stats_.num_preemptions;
+  InsertInOrder(paused_, std::move(text));
+  return true;
+}
+
+void Batcher::Compute() {
+  std::vector<StepPart> parts;
+  while (ComposeStep(parts)) {
+    const Result<Matrix> logits = engine_.Step(parts, observer_);
+    if (logits.ok()) {
+      TakeLogits(*logits);
+      return;
+    }
+    // The buffers of a step are smaller for fewer texts.
+    const bool full = logits.status().code() == StatusCode::kResourceExhausted;
+    if (full && running_.size() > 1 && MakeRoom(*running_.front())) continue;
+    for (const auto& text : running_) {
+      if (text->num_rows > 0) End(*text, logits.status());
+    }
+    DropEnded();
+    return;
+  }
+}
+
+// Goes on after a step: `logits` are those of the texts all of whose tokens are computed.
+void Batcher::TakeLogits(const Matrix& logits) {
+  ++stats_.num_steps;
+  stats_.max_running = std::max(stats_.max_running, static_cast<int64_t>(running_.size()));
+  std::vector<std::pair<Text*, int64_t>> rows;
+  Texts forks;
+  int64_t row = 0;
+  for (const auto& text : running_) {
+    if (text->num_rows == 0) continue;
+    stats_.num_rows += text->num_rows;
+    text->sequence->Publish();
+    if (text->num_pending() > 0) continue;
+    if (text->request->options.max_tokens == 0) {
+      End(*text, FinishReason::kMaxTokens);
+      continue;
+    }
+    rows.emplace_back(text.get(), row);
+    const size_t first_fork = forks.size();
+    Fork(*text, forks);
+    for (size_t i = first_fork; i < forks.size(); ++i) rows.emplace_back(forks[i].get(), row);
+    ++row;
+  }
+  Choose(rows, logits);
+  for (const auto& [text, unused] : rows) {
+    if (text->status.ok()) {
+      ShowToken(*text);
+    } else {
+      End(*text, text->status);
+    }
+  }
+  for (std::unique_ptr<Text>& fork : forks) {
+    const bool fits = static_cast<int64_t>(running_.size()) < options_.max_sequences;
+    InsertInOrder(fits ? running_ : paused_, std::move(fork));
+  }
+  DropEnded();
+}
+
+// The prompt is computed: every sample but the first gets a text of its own over the same pages.
+void Batcher::Fork(Text& first, Texts& forks) {
+  for (int64_t i = 1; i < first.num_samples; ++i) {
+    auto fork = std::make_unique<Text>(engine_, first.tokenizer, first.number, first.request,
+                                       first.sample + i);
+    fork->own->Fork(*first.own);
+    fork->start = first.start;
+    forks.push_back(std::move(fork));
+  }
+  first.num_samples = 1;
+}
+
+// Threads divide the texts: each choice depends on its own text alone.
+void Batcher::Choose(std::span<const std::pair<Text*, int64_t>> rows, const Matrix& logits) {
+  const size_t num_tasks = std::min(scratch_.size(), rows.size());
+  engine_.context().pool.ParallelFor(static_cast<int64_t>(num_tasks), [&](int64_t task) {
+    for (auto i = static_cast<size_t>(task); i < rows.size(); i += num_tasks) {
+      const auto& [text, row] = rows[i];
+      text->status = text->continuation.Choose(engine_.context().kernels,
+                                               {logits.Row(row), static_cast<size_t>(logits.cols)},
+                                               scratch_[static_cast<size_t>(task)]);
+    }
+  });
+}
+
+void Batcher::ShowToken(Text& text) {
+  if (text.continuation.num_tokens() == 0) {
+    text.first_token = Clock::now();
+    text.result.prompt_seconds = SecondsSince(text.start);
+  }
+  text.ids.push_back(text.continuation.id());
+  const bool full = text.sequence->length() == engine_.model().info().context_length;
+  const std::optional<FinishReason> reason = text.continuation.Show(
+      full,
+      [&text](const TokenEvent& event) { return text.request->on_token(text.sample, event); });
+  if (reason.has_value()) End(text, *reason);
+}
+
+void Batcher::End(Text& text, FinishReason reason) {
+  GenerationResult result = text.result;
+  result.finish_reason = reason;
+  result.num_generated_tokens = text.continuation.num_tokens();
+  if (result.num_generated_tokens == 0) {
+    result.prompt_seconds = SecondsSince(text.start);
+  } else {
+    result.generation_seconds = SecondsSince(text.first_token);
+  }
+  End(text, Result<GenerationResult>(result));
+}
+
+void Batcher::End(Text& text, const Result<GenerationResult>& result) {
+  text.ended = true;
+  for (int64_t i = 0; i < text.num_samples; ++i) text.request->on_end(text.sample + i, result);
+}
+
+void Batcher::DropEnded() {
+  std::erase_if(running_, [](const auto& text) { return text->ended; });
+  std::erase_if(paused_, [](const auto& text) { return text->ended; });
+}
+
+}  // namespace moiety
