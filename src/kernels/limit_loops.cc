@@ -18,7 +18,8 @@ Result<const LimitLoops*> LimitLoopsOf(std::string_view isa) {
   if (isa == kRefLimitLoops.isa) return &kRefLimitLoops;
 #if defined(__x86_64__)
   if (isa == kAvx2LimitLoops.isa && cpu.avx2) return &kAvx2LimitLoops;
-  if (isa == kAvx512LimitLoops.isa && cpu.avx512) return &kAvx512LimitLoops;
+  // Tables that add tiles multiply f32 as AVX-512 does.
+  if ((isa == kAvx512LimitLoops.isa || isa == "amx") && cpu.avx512) return &kAvx512LimitLoops;
 #elif defined(__aarch64__)
   if (isa == kNeonLimitLoops.isa && cpu.neon) return &kNeonLimitLoops;
 #endif

@@ -13,7 +13,7 @@ namespace moiety {
 // The functions return a value that depends on all the work, so that no compiler leaves it out.
 // They are for one thread; every thread may run them at the same time.
 struct LimitLoops {
-  const char* isa;  // as in KernelTable
+  const char* isa;  // as in KernelTable, but for tables that share the loops of another
 
   // `count` times a block of f32 multiply-adds that need no memory and do not wait for each other.
   float (*multiply_add)(int64_t count);

@@ -12,7 +12,7 @@ TEST(LimitLoops, EveryTableHasThem) {
   for (const KernelTable* table : AvailableKernels()) {
     const Result<const LimitLoops*> loops = LimitLoopsOf(table->isa);
     ASSERT_TRUE(loops.ok()) << loops.status().message();
-    EXPECT_STREQ((*loops)->isa, table->isa);
+    EXPECT_NE((*loops)->multiply_add, nullptr) << table->isa;
     EXPECT_GT((*loops)->flops_per_block, 0);
   }
 }
