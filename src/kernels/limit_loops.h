@@ -15,7 +15,7 @@ namespace moiety {
 struct LimitLoops {
   const char* isa;  // as in KernelTable, but for tables that share the loops of another
 
-  // `count` times a block of f32 multiply-adds that need no memory and do not wait for each other.
+  // `count` times a block of multiply-adds that need no memory and do not wait for each other.
   float (*multiply_add)(int64_t count);
   int64_t flops_per_block;  // a multiply-add is two
 
@@ -25,8 +25,9 @@ struct LimitLoops {
 inline constexpr int64_t kReadBlock = 128;
 
 // The loops of an instruction set that this processor has: of every table of AvailableKernels().
-// Fails with kUnsupported for another name.
-Result<const LimitLoops*> LimitLoopsOf(std::string_view isa);
+// `bf16`: with the products of that table's matmul_bf16. Fails with kUnsupported for another name,
+// and for bf16 where the table has none.
+Result<const LimitLoops*> LimitLoopsOf(std::string_view isa, bool bf16 = false);
 
 }  // namespace moiety
 

@@ -41,6 +41,11 @@ struct Batcher::Text {
   bool IsBefore(const Text& other) const {
     return std::tie(number, sample) < std::tie(other.number, other.sample);
   }
+  // For the tokens that there are and one more.
+  int64_t num_missing_pages() const {
+    const auto num_pages = static_cast<int64_t>(sequence->pages().size());
+    return std::max<int64_t>(0, PagesFor(num_tokens() + 1) - num_pages);
+  }
   bool cancelled() const { return request->cancelled != nullptr && request->cancelled(); }
   int64_t num_tokens() const { return base + static_cast<int64_t>(ids.size()); }
   int64_t num_pending() const { return num_tokens() - sequence->length(); }
@@ -153,13 +158,13 @@ void Batcher::Start() {
   }
 }
 
-// Makes a text run, if there are pages for it beside a page more for each that does.
+// Makes a text run, if there are pages for it beside what those that run need for the tokens they
+// have, and a page more for each.
 bool Batcher::PutInPlace(std::unique_ptr<Text>& text) {
   const int64_t num_adopted = text->AdoptPrefix();
-  const auto num_pages = static_cast<int64_t>(text->sequence->pages().size());
-  const int64_t missing = PagesFor(text->num_tokens() + 1) - num_pages;
-  if (!running_.empty() &&
-      engine_.pages().num_available() < missing + static_cast<int64_t>(running_.size())) {
+  int64_t needed = text->num_missing_pages();
+  for (const auto& other : running_) needed += 1 + other->num_missing_pages();
+  if (!running_.empty() && engine_.pages().num_available() < needed) {
     if (num_adopted > 0) text->sequence->Truncate(0);
     return false;
   }
@@ -204,10 +209,11 @@ bool Batcher::ComposeStep(std::vector<StepPart>& parts) {
   return false;
 }
 
-// Takes the pages of the youngest text that has some. False: only `wanting` is left.
-bool Batcher::MakeRoom(Text& wanting) {
-  const auto can_give = [](const auto& text) {
-    return text->own != nullptr && !text->own->pages().empty();
+// Takes the pages of the youngest text that has some, or lets `wanting` wait if it is the youngest.
+// False: nobody else is left.
+bool Batcher::MakeRoom(const Text& wanting) {
+  const auto can_give = [&wanting](const auto& text) {
+    return text->own != nullptr && (text.get() == &wanting || !text->own->pages().empty());
   };
   const auto waiting = std::find_if(paused_.rbegin(), paused_.rend(), can_give);
   if (waiting != paused_.rend()) {

@@ -92,7 +92,7 @@ class Batcher {
   void Start();
   bool PutInPlace(std::unique_ptr<Text>& text);
   bool ComposeStep(std::vector<StepPart>& parts);
-  bool MakeRoom(Text& wanting);
+  bool MakeRoom(const Text& wanting);
   void Compute();
   void TakeLogits(const Matrix& logits);
   void Fork(Text& first, Texts& forks);

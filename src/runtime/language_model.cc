@@ -52,7 +52,8 @@ Result<GenerationResult> LanguageModel::Generate(std::string_view prompt,
                                                  const OnToken& on_token) {
   MOIETY_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, Encode(prompt));
   Sequence sequence(engine_->pages());
-  return moiety::Generate(*engine_, sequence, ids, options, on_token);
+  const int64_t num_held = sequence.AdoptPrefix(ids);  // of an earlier call that began alike
+  return moiety::Generate(*engine_, sequence, ids, options, on_token, nullptr, num_held);
 }
 
 Result<std::vector<float>> LanguageModel::Logits(std::span<const int32_t> ids,

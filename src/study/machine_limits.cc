@@ -47,7 +47,8 @@ double BestOf(const Pass& pass) {
 
 Result<MachineLimits> MachineLimits::Create(Context& context) {
   MachineLimits limits(context);
-  MOIETY_ASSIGN_OR_RETURN(limits.multiply_loops_, LimitLoopsOf(context.kernels.isa));
+  MOIETY_ASSIGN_OR_RETURN(limits.multiply_loops_,
+                          LimitLoopsOf(context.kernels.isa, context.compute == ComputeType::kBF16));
   MOIETY_ASSIGN_OR_RETURN(limits.read_loops_, LimitLoopsOf(AvailableKernels().back()->isa));
   const uint64_t available = AvailableMemoryBytes();
   const uint64_t in_budget = context.budget.limit_bytes() - context.budget.used_bytes();

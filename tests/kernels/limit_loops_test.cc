@@ -17,6 +17,17 @@ TEST(LimitLoops, EveryTableHasThem) {
   }
 }
 
+TEST(LimitLoops, Bf16WhereTheTableHasIt) {
+  for (const KernelTable* table : AvailableKernels()) {
+    const Result<const LimitLoops*> loops = LimitLoopsOf(table->isa, /*bf16=*/true);
+    ASSERT_EQ(loops.ok(), table->matmul_bf16 != nullptr) << table->isa;
+    if (!loops.ok()) continue;
+    EXPECT_GT((*loops)->flops_per_block, (*LimitLoopsOf(table->isa))->flops_per_block);
+    // Nothing is added to the chains: all work on finite numbers.
+    EXPECT_EQ((*loops)->multiply_add(100), (*loops)->multiply_add(0)) << table->isa;
+  }
+}
+
 TEST(LimitLoops, AnotherNameIsAnError) {
   const Result<const LimitLoops*> loops = LimitLoopsOf("abacus");
   ASSERT_FALSE(loops.ok());

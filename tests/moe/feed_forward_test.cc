@@ -52,7 +52,7 @@ TEST(FeedForward, NoRows) {
 }
 
 TEST(FeedForward, WithoutMemoryFails) {
-  Compute compute(1, nullptr, 1 << 20);
+  Compute compute(1, nullptr, 1 << 19);
   const TestExpert expert(8, 1000, 1);
   const Matrix x = compute.NewRandomMatrix(200, 8, 1);
   EXPECT_EQ(RunFeedForward(compute.exec, x, expert.ffn()).data, nullptr);

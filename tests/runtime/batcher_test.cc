@@ -208,6 +208,22 @@ TEST(Batcher, TheYoungestGivesItsPagesBack) {
   for (const auto& [i, sample] : found) ExpectSame(sample, expected.at(i));
 }
 
+// Requests start when there are pages for all of their prompts, so few are computed twice.
+TEST(Batcher, PromptsWaitForPages) {
+  EngineOptions options;
+  options.pages.max_pages = 6;
+  const auto engine = OpenOrFail(Starter(), options);
+  ASSERT_NE(engine, nullptr);
+  std::vector<BatchRequest> requests;
+  for (uint64_t i = 0; i < 8; ++i) requests.push_back(Request(SomeIds(100, i), i, 10));
+  BatcherStats stats;
+  const auto found = RunAll(*engine, requests, {}, &stats);
+  EXPECT_EQ(stats.num_preemptions, 0);
+  EXPECT_EQ(stats.num_rows, 8 * 109);
+  EXPECT_EQ(stats.max_running, 2);
+  for (const auto& [i, sample] : found) EXPECT_TRUE(sample.result.ok());
+}
+
 TEST(Batcher, WhatCannotFitFailsAlone) {
   EngineOptions options;
   options.pages.max_pages = 3;
