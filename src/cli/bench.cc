@@ -7,6 +7,7 @@
 #include "base/format.h"
 #include "cli/command.h"
 #include "cli/terminal.h"
+#include "kernels/kernels.h"
 #include "study/speed.h"
 
 namespace moiety::cli {
@@ -36,6 +37,17 @@ std::vector<SpeedTest> Tests(const Flags& flags) {
     }
   }
   return tests;
+}
+
+const char* ComputeName(Engine& engine) {
+  return engine.context().compute == ComputeType::kBF16 ? "bf16" : "f32";
+}
+
+// What was called proves what computed.
+json KernelCalls() {
+  json calls = json::object();
+  for (const KernelTable* table : AvailableKernels()) calls[table->isa] = NumCalls(*table);
+  return calls;
 }
 
 const char* KindName(SpeedTest::Kind kind) {
@@ -82,6 +94,7 @@ json DocumentJson(Engine& engine, const MachineLimits& limits, const Flags& flag
            {{"cpu", CpuModelName()},
             {"threads", engine.context().pool.num_threads()},
             {"kernels", engine.context().kernels.isa},
+            {"compute", ComputeName(engine)},
             {"gb_per_s", limits.read_bytes_per_s() / 1e9},
             {"gb_per_s_measured_over_bytes", limits.read_bytes()},
             {"gflop_per_s", limits.flops_per_s() / 1e9}}},
@@ -94,15 +107,15 @@ std::string HeadText(Engine& engine, const MachineLimits& limits) {
   return Format(
       "model    {}: {}, {} parameters, {} active, {}{}\n"
       "machine  {}, {} threads, {} kernels\n"
-      "limits   {:.1f} GB/s read over {}, {:.1f} GFLOP/s f32\n\n"
+      "limits   {:.1f} GB/s read over {}, {:.1f} GFLOP/s {}\n\n"
       "{:<14} {:>6} {:>5} {:>9} {:>19} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7}\n",
       OneLine(engine.path().string()), m.architecture, FormatCount(m.parameters),
       FormatCount(m.active_parameters), FormatBytes(engine.store().declared_bytes()),
       engine.store().random().has_value() ? " of random weights" : "", CpuModelName(),
       engine.context().pool.num_threads(), engine.context().kernels.isa,
       limits.read_bytes_per_s() / 1e9, FormatBytes(limits.read_bytes()), limits.flops_per_s() / 1e9,
-      "test", "depth", "seqs", "tokens/s", "lowest to highest", "experts", "GB/s", "of limit",
-      "GFLOP/s", "of limit", "barrier", "serial");
+      ComputeName(engine), "test", "depth", "seqs", "tokens/s", "lowest to highest", "experts",
+      "GB/s", "of limit", "GFLOP/s", "of limit", "barrier", "serial");
 }
 
 std::string RowText(const SpeedResult& r, const ModelInfo& info) {
@@ -157,6 +170,7 @@ Status Bench(Flags& flags) {
   if (!flags.json) return OkStatus();
   json document = DocumentJson(*engine, limits, flags);
   document["results"] = std::move(results);
+  document["kernel_calls"] = KernelCalls();
   return Print(JsonText(document));
 }
 

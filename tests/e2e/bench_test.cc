@@ -4,6 +4,7 @@
 #include <set>
 #include <tuple>
 
+#include "kernels/kernels.h"
 #include "support/paths.h"
 #include "support/process.h"
 #include "support/scratch_folder.h"
@@ -85,6 +86,44 @@ TEST(Bench, JsonOfAShape) {
       {"prefill", 16, 0, 1}, {"prefill", 40, 0, 1}, {"prefill", 16, 70, 1}, {"prefill", 40, 70, 1},
       {"decode", 3, 0, 1},   {"decode", 3, 0, 3},   {"decode", 3, 70, 1},   {"decode", 3, 70, 3}};
   EXPECT_EQ(tests, expected);
+}
+
+// The functions of a forced instruction set count themselves: it computes, and no other.
+TEST(Bench, TheForcedKernelsCompute) {
+  for (const KernelTable* table : AvailableKernels()) {
+    ProcessOptions options;
+    options.environment["MOIETY_ISA"] = table->isa;
+    const ProcessResult run =
+        Bench({"--shape", kShape, "-p", "2", "-n", "1", "-r", "1", "--json"}, options);
+    ASSERT_EQ(run.exit_code, 0) << run.err;
+    const json found = json::parse(run.out);
+    EXPECT_EQ(found["machine"]["kernels"], table->isa);
+    EXPECT_EQ(found["machine"]["compute"], "f32");
+    for (const auto& [isa, calls] : found["kernel_calls"].items()) {
+      EXPECT_EQ(calls > 0, isa == table->isa) << isa << " ran under " << table->isa;
+    }
+  }
+}
+
+TEST(Bench, ComputesInBf16OrSaysWhyNot) {
+  for (const KernelTable* table : AvailableKernels()) {
+    ProcessOptions options;
+    options.environment["MOIETY_ISA"] = table->isa;
+    const ProcessResult run =
+        Bench({"--shape", kShape, "-p", "40", "-n", "1", "-r", "1", "--compute", "bf16", "--json"},
+              options);
+    if (table->matmul_bf16 == nullptr) {
+      EXPECT_EQ(run.exit_code, 1);
+      EXPECT_THAT(run.err, HasSubstr("AVX-512 BF16 or AMX"));
+      EXPECT_THAT(run.err, HasSubstr(table->isa));
+      continue;
+    }
+    ASSERT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_EQ(json::parse(run.out)["machine"]["compute"], "bf16");
+  }
+  const ProcessResult wrong = Bench({"--shape", kShape, "--compute", "f8"});
+  EXPECT_NE(wrong.exit_code, 0);
+  EXPECT_THAT(wrong.err, HasSubstr("f8"));
 }
 
 TEST(Bench, TableLinesUp) {
