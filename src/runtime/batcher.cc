@@ -190,7 +190,8 @@ bool Batcher::ComposeStep(std::vector<StepPart>& parts) {
       text->status = text->sequence->Reserve(text->num_rows);
       return !text->status.ok();
     });
-    if (wanting == running_.end()) {
+    // Where nobody else can give pages, the step tries once more.
+    if (wanting == running_.end() || !MakeRoom(**wanting)) {
       parts.clear();
       for (const auto& text : running_) {
         if (text->num_rows == 0) continue;
@@ -201,11 +202,6 @@ bool Batcher::ComposeStep(std::vector<StepPart>& parts) {
       }
       return true;
     }
-    Text& text = **wanting;
-    if (MakeRoom(text)) continue;
-    End(text,
-        std::move(text.status).WithContext(Format("no room for {} tokens", text.num_tokens())));
-    DropEnded();
   }
   return false;
 }
@@ -253,8 +249,14 @@ void Batcher::Compute() {
       max_rows_ = num_rows / 2;
       continue;
     }
+    max_rows_ = options_.max_rows;
     for (const auto& text : running_) {
-      if (text->num_rows > 0) End(*text, logits.status());
+      if (text->num_rows == 0) continue;
+      Status status = logits.status();
+      if (full) {
+        status = std::move(status).WithContext(Format("no room for {} tokens", text->num_tokens()));
+      }
+      End(*text, status);
     }
     DropEnded();
     return;
