@@ -80,6 +80,7 @@ Batcher::Batcher(Engine& engine, const BatcherOptions& options, Observer* observ
     : engine_(engine),
       options_(options),
       observer_(observer),
+      max_rows_(options.max_rows),
       scratch_(static_cast<size_t>(engine.context().pool.num_threads())) {
   MOIETY_CHECK(options.max_sequences >= 1 && options.max_rows >= 1);
 }
@@ -176,7 +177,7 @@ bool Batcher::PutInPlace(std::unique_ptr<Text>& text) {
 // The parts of the next step, with their pages. False: there is nothing to compute.
 bool Batcher::ComposeStep(std::vector<StepPart>& parts) {
   while (!running_.empty()) {
-    int64_t left = options_.max_rows;
+    int64_t left = max_rows_;
     for (const bool prompts : {false, true}) {
       for (const auto& text : running_) {
         if ((text->num_pending() > 1) != prompts) continue;
@@ -189,7 +190,8 @@ bool Batcher::ComposeStep(std::vector<StepPart>& parts) {
       text->status = text->sequence->Reserve(text->num_rows);
       return !text->status.ok();
     });
-    if (wanting == running_.end()) {
+    // Where nobody else can give pages, the step tries once more.
+    if (wanting == running_.end() || !MakeRoom(**wanting)) {
       parts.clear();
       for (const auto& text : running_) {
         if (text->num_rows == 0) continue;
@@ -200,11 +202,6 @@ bool Batcher::ComposeStep(std::vector<StepPart>& parts) {
       }
       return true;
     }
-    Text& text = **wanting;
-    if (MakeRoom(text)) continue;
-    End(text,
-        std::move(text.status).WithContext(Format("no room for {} tokens", text.num_tokens())));
-    DropEnded();
   }
   return false;
 }
@@ -240,11 +237,26 @@ void Batcher::Compute() {
       TakeLogits(*logits);
       return;
     }
-    // The buffers of a step are smaller for fewer texts.
+    // Fewer rows have smaller buffers; but rather fewer texts than very few rows.
+    constexpr int64_t kFewRows = 16;
     const bool full = logits.status().code() == StatusCode::kResourceExhausted;
-    if (full && running_.size() > 1 && MakeRoom(*running_.front())) continue;
+    int64_t num_rows = 0;
+    for (const StepPart& part : parts) num_rows += static_cast<int64_t>(part.ids.size());
+    if (full && num_rows <= kFewRows && running_.size() > 1 && MakeRoom(*running_.front())) {
+      continue;
+    }
+    if (full && num_rows > 1) {
+      max_rows_ = num_rows / 2;
+      continue;
+    }
+    max_rows_ = options_.max_rows;
     for (const auto& text : running_) {
-      if (text->num_rows > 0) End(*text, logits.status());
+      if (text->num_rows == 0) continue;
+      Status status = logits.status();
+      if (full) {
+        status = std::move(status).WithContext(Format("no room for {} tokens", text->num_tokens()));
+      }
+      End(*text, status);
     }
     DropEnded();
     return;

@@ -105,6 +105,7 @@ class Batcher {
   Engine& engine_;
   const BatcherOptions options_;
   Observer* const observer_;
+  int64_t max_rows_;  // of a step: fewer than asked for where their buffers do not fit
   int64_t num_requests_ = 0;
   std::deque<std::pair<int64_t, BatchRequest>> requests_;  // by number, not started
   // Both in the order of requests and samples. Paused texts were started before any of requests_;

@@ -158,9 +158,17 @@ Status Engine::CheckIds(int64_t length, std::span<const int32_t> ids) const {
 }
 
 Result<Matrix> Engine::Step(std::span<const StepPart> parts, Observer* observer) {
-  Status status;
-  for (const StepPart& part : parts) {
-    if (status.ok()) status = part.sequence->Reserve(static_cast<int64_t>(part.ids.size()));
+  const auto reserve = [parts] {
+    Status status;
+    for (const StepPart& part : parts) {
+      if (status.ok()) status = part.sequence->Reserve(static_cast<int64_t>(part.ids.size()));
+    }
+    return status;
+  };
+  Status status = reserve();
+  if (!status.ok()) {
+    arena_ = std::make_unique<Arena>(context_->budget);  // buffers of larger steps make room
+    status = reserve();
   }
   Result<Matrix> logits = status.ok() ? Forward(parts, observer) : std::move(status);
   for (const StepPart& part : parts) {
