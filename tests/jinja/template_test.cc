@@ -3,12 +3,12 @@
 
 #include <gmock/gmock.h>
 
-#include <chrono>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "io/mapped_file.h"
+#include "support/cpu_time.h"
 #include "support/paths.h"
 
 namespace moiety::jinja {
@@ -129,7 +129,7 @@ TEST(Template, MemoryIsAskedForFirst) {
 TEST(Template, SearchTakesLinearTime) {
   // Each takes a minute where every place is compared with all of the part.
   const std::string head = "{% set s = 'a' * 2000000 %}{% set p = 'a' * 1000000 %}";
-  const auto start = std::chrono::steady_clock::now();
+  const double start = CpuSeconds();
   for (const auto& [expression, expected] :
        std::initializer_list<std::pair<const char*, const char*>>{
            {"(p ~ 'b') in s", "False"},
@@ -147,7 +147,7 @@ TEST(Template, SearchTakesLinearTime) {
        }) {
     EXPECT_EQ(*RenderText(head + "{{ " + expression + " }}"), expected) << expression;
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  EXPECT_LT(CpuSeconds() - start, 30);  // sanitizers take some
 }
 
 TEST(Template, LongTextsHaveManyReplacements) {
