@@ -4,7 +4,8 @@
   compare_mixtral.py MOIETY [--shape CONFIG.json] [--layers N] [--prompt N] [--tokens N] [--rounds N] [--threads N]
 
 Both compute in turns, in one run; medians over the rounds, and their ratio. Both read the same config.json, with weights
-of its dtype (transformers computes in it, moiety in float32). --layers keeps both models in memory at the same time.
+of its dtype. transformers computes in it, moiety in float32 and, where weights are bf16 and the processor can, once more
+with --compute bf16: that is the equal arithmetic. --layers keeps both models in memory at the same time.
 Needs the packages of tests/goldens/requirements.txt. `./check --full` runs it with few layers and rounds: there it shows
 that both sides run, and how they compare on that machine at that hour.
 """
@@ -14,6 +15,7 @@ import json
 import os
 import pathlib
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -69,13 +71,20 @@ def time_transformers(model, ids, tokens):
     return ids.shape[1] / (first - begin), tokens / (time.perf_counter() - first)
 
 
-def time_moiety(moiety, shape, prompt, tokens, threads):
+def time_moiety(moiety, shape, prompt, tokens, threads, compute):
     """The same: decoding goes on at the depth of the prompt."""
     def bench(*flags):
-        command = [moiety, "bench", "--shape", shape, *flags, "-r", "1", "-t", str(threads), "--json"]
+        command = [moiety, "bench", "--shape", shape, *flags, "-r", "1", "-t", str(threads), "--compute", compute, "--json"]
         return json.loads(run(command))["results"][0]["tokens_per_s"]["median"]
 
     return bench("-p", str(prompt), "-n", "0"), bench("-p", "0", "-n", str(tokens), "-d", str(prompt))
+
+
+def can_compute_bf16(moiety):
+    """Whether the processor has bf16 products: a small shape tells."""
+    shape = ROOT / "bench" / "shapes" / "mixtral_small.json"
+    command = [moiety, "bench", "--shape", shape, "-p", "1", "-n", "0", "-r", "1", "--memory", "64M", "--compute", "bf16"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def main():
@@ -99,10 +108,13 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         shape = pathlib.Path(folder) / args.shape.name
         shape.write_text(json.dumps(config))
-        contenders = {
-            "moiety": lambda: time_moiety(args.moiety, shape, args.prompt, args.tokens, args.threads),
-            "transformers": lambda: time_transformers(model, ids, args.tokens),
-        }
+        def moiety(compute):
+            return time_moiety(args.moiety, shape, args.prompt, args.tokens, args.threads, compute)
+
+        contenders = {"moiety f32": lambda: moiety("f32")}
+        if model.dtype == torch.bfloat16 and can_compute_bf16(args.moiety):
+            contenders["moiety bf16"] = lambda: moiety("bf16")
+        contenders["transformers"] = lambda: time_transformers(model, ids, args.tokens)
         contenders["transformers"]()  # moiety bench warms up by itself
         results = {name: [] for name in contenders}
         for _ in range(args.rounds):
@@ -115,8 +127,10 @@ def main():
         medians[name] = [statistics.median(v) for v in zip(*values)]
         columns = [f"{statistics.median(v):8.1f} ({min(v):.1f} to {max(v):.1f})" for v in zip(*values)]
         print(f"  {name:14} prefill {columns[0]}   decode {columns[1]}")
-    prefill, decode = (ours / theirs for ours, theirs in zip(medians["moiety"], medians["transformers"]))
-    print(f"ok   moiety / transformers {transformers.__version__}: prefill {prefill:.2f}, decode {decode:.2f}")
+    theirs = medians.pop("transformers")
+    for name, ours in medians.items():
+        print(f"ok   {name} / transformers {transformers.__version__}: prefill {ours[0] / theirs[0]:.2f}, "
+              f"decode {ours[1] / theirs[1]:.2f}")
 
 
 if __name__ == "__main__":
