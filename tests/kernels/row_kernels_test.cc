@@ -5,6 +5,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <utility>
@@ -242,20 +243,20 @@ TEST_P(RowKernels, AttendTileOfManyQueries) {
 
 TEST_P(RowKernels, AttendMerge) {
   for (const int64_t head_dim : {1, 15, 16, 80, 128}) {
-    for (const auto& [max, later_max] : std::vector<std::pair<float, float>>{
+    for (const auto& maxima : std::vector<std::pair<float, float>>{
              {0.5F, 0.25F}, {-3.0F, 90.0F}, {2.0F, 2.0F}, {-kInfinity, 1.0F}}) {
       const auto start = RandomValues(head_dim, 1);
       auto later_acc = AwkwardValues(head_dim, 2);
-      const AttentionState later = {nullptr, later_acc.data(), later_max, 7};
+      const AttentionState later = {nullptr, later_acc.data(), maxima.second, 7};
       const auto merge = [&](const KernelTable& table) {
         auto acc = Padded(start);
-        AttentionState state = {nullptr, acc.data() + 1, max, 3};
+        AttentionState state = {nullptr, acc.data() + 1, maxima.first, 3};
         table.attend_merge(later, head_dim, state);
         acc.push_back(state.max);
         acc.push_back(state.sum);
         return acc;
       };
-      EXPECT_TRUE(SameBits(merge(table_), merge(ref_))) << head_dim << ", " << max;
+      EXPECT_TRUE(SameBits(merge(table_), merge(ref_))) << head_dim << ", " << maxima.first;
     }
   }
 }
