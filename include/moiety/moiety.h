@@ -35,7 +35,7 @@ class Engine;
 
 struct LoadOptions {
   int num_threads = 0;  // 0: as many as the process may use
-  std::string isa;      // "ref", "avx2", "avx512", "amx", "neon"; empty: MOIETY_ISA, else the fastest
+  std::string isa;  // "ref", "avx2", "avx512", "amx", "neon"; empty: MOIETY_ISA, else the fastest
   uint64_t memory_limit_bytes = 0;  // of weights, KV cache and buffers together; 0: no limit
   bool copy_weights = false;  // to memory of our own; otherwise they are mapped from the files
   // Of the KV cache; the model's head_dim must suit it.
