@@ -151,27 +151,30 @@ Status Bench(Flags& flags) {
   }
   MOIETY_ASSIGN_OR_RETURN(MachineLimits limits, MachineLimits::Create(engine->context()));
   json results = json::array();
+  Status status;
   for (const SpeedTest& test : tests) {
     ProgressBar bar(test.Name(), TokensOf(test, flags.speed), "tokens");
     int64_t done = 0;
-    MOIETY_ASSIGN_OR_RETURN(
-        const SpeedResult result,
+    const Result<SpeedResult> result =
         MeasureSpeed(*engine, limits, test, flags.speed,
-                     [&](int64_t num_tokens) { bar.Update(done += num_tokens); }));
+                     [&](int64_t num_tokens) { bar.Update(done += num_tokens); });
     bar.Clear();
+    status = result.status();
+    if (!status.ok()) break;
     if (flags.json) {
-      results.push_back(ResultJson(result, info));
+      results.push_back(ResultJson(*result, info));
       continue;
     }
     // The heading waits for the first result: an error has nothing on standard output.
     if (&test == &tests.front()) MOIETY_RETURN_IF_ERROR(Print(HeadText(*engine, limits)));
-    MOIETY_RETURN_IF_ERROR(Print(RowText(result, info)));
+    MOIETY_RETURN_IF_ERROR(Print(RowText(*result, info)));
   }
-  if (!flags.json) return OkStatus();
+  if (!flags.json || results.empty()) return status;
   json document = DocumentJson(*engine, limits, flags);
-  document["results"] = std::move(results);
+  document["results"] = std::move(results);  // those before an error, too
   document["kernel_calls"] = KernelCalls();
-  return Print(JsonText(document));
+  MOIETY_RETURN_IF_ERROR(Print(JsonText(document)));
+  return status;
 }
 
 }  // namespace
@@ -191,6 +194,11 @@ Action AddBench(CLI::App& app) {
       command
           ->add_option("--shape", f.shape,
                        "Instead of a model: a config.json, which gets random weights of its dtype")
+          ->check(CLI::Validator(
+              [](const std::string& path) {
+                return std::string(path.empty() ? "must name a config.json" : "");
+              },
+              ""))
           ->excludes(model);
   const auto add_list = [&](const char* name, std::vector<int64_t>& list, int64_t min,
                             const char* description) {

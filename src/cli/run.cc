@@ -168,8 +168,11 @@ Status RunBatchFile(const Flags& flags, Engine& engine, RouteWatch& watch) {
                           ReadBatch(flags, flags.generation, engine.model().info().vocab_size));
   MOIETY_ASSIGN_OR_RETURN(
       const BatchTotals totals,
-      RunBatch(engine, lines, BatchOptions(flags, watch),
-               [](const BatchText& text) { return Print(BatchTextJson(text).dump() + "\n"); }));
+      RunBatch(engine, lines, BatchOptions(flags, watch), [](const BatchText& text) {
+        // A message may name a file, which may be no UTF-8.
+        constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
+        return Print(BatchTextJson(text).dump(-1, ' ', false, kReplace) + "\n");
+      }));
   MOIETY_RETURN_IF_ERROR(watch.Close());
   std::fputs(BatchSummary(totals, engine).c_str(), stderr);
   if (totals.num_failed == 0) return OkStatus();

@@ -91,6 +91,7 @@ struct KernelTable {
   void (*matmul[kNumWeightTypes])(const MatmulArgs& args);
 
   // y[i, c] = fma(a(i, p), b[p, c], y[i, c]) for ascending p: adds to what is there. By WeightType.
+  // For gradients; the forward pass has no use for it.
   void (*outer_matmul[kNumWeightTypes])(const OuterMatmulArgs& args);
 
   // As matmul, but of bf16 with bf16 in the processor's own arithmetic (subnormals as zeros, sums

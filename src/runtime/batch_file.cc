@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -50,12 +51,18 @@ void ReadSampling(const json& object, ConfigReader& reader, BatchLine& line) {
   }
   std::optional<ConfigReader> biases = reader.Object("logit_bias");
   if (!biases.has_value()) return;
+  std::set<int32_t> named;
   for (const auto& [key, value] : object["logit_bias"].items()) {
     int32_t id = 0;
     const char* const end = key.data() + key.size();
     const auto [last, error] = std::from_chars(key.data(), end, id);
-    if (error != std::errc() || last != end) {
-      reader.Fail("logit_bias", Format("must map token ids to numbers, found {}", ShowJson(key)));
+    if (error != std::errc() || last != end || !value.is_number()) {
+      reader.Fail("logit_bias", Format("must map token ids to numbers, found {}: {}", ShowJson(key),
+                                       ShowJson(value)));
+      return;
+    }
+    if (!named.insert(id).second) {
+      reader.Fail("logit_bias", Format("names token id {} twice", id));
       return;
     }
     s.logit_bias[id] = biases->Float(key);

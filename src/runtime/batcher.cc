@@ -68,8 +68,9 @@ struct Batcher::Text {
   int64_t base;              // tokens of the sequence before `ids`
   std::vector<int32_t> ids;  // the prompt and what followed
   Continuation continuation;
-  int64_t num_rows = 0;  // in this step
-  Status status;         // of choosing a token
+  int64_t num_rows = 0;    // in this step
+  bool preempted = false;  // has given its pages back once
+  Status status;           // of choosing a token
   bool ended = false;
   Clock::time_point start = Clock::now();
   Clock::time_point first_token;
@@ -169,9 +170,14 @@ bool Batcher::PutInPlace(std::unique_ptr<Text>& text) {
     if (num_adopted > 0) text->sequence->Truncate(0);
     return false;
   }
-  stats_.num_reused += num_adopted;
+  CountReused(*text, num_adopted);
   InsertInOrder(running_, std::move(text));
   return true;
+}
+
+// What comes back after a preemption was computed before, not saved.
+void Batcher::CountReused(const Text& text, int64_t num_adopted) {
+  if (!text.preempted) stats_.num_reused += num_adopted;
 }
 
 // The parts of the next step, with their pages. False: there is nothing to compute.
@@ -181,15 +187,22 @@ bool Batcher::ComposeStep(std::vector<StepPart>& parts) {
     for (const bool prompts : {false, true}) {
       for (const auto& text : running_) {
         if ((text->num_pending() > 1) != prompts) continue;
-        if (prompts && left > 0) stats_.num_reused += text->AdoptPrefix();
+        if (prompts && left > 0) CountReused(*text, text->AdoptPrefix());
         text->num_rows = std::min(left, text->num_pending());
         left -= text->num_rows;
       }
     }
-    const auto wanting = std::ranges::find_if(running_, [](const auto& text) {
-      text->status = text->sequence->Reserve(text->num_rows);
-      return !text->status.ok();
-    });
+    const auto reserve = [this] {
+      return std::ranges::find_if(running_, [](const auto& text) {
+        text->status = text->sequence->Reserve(text->num_rows);
+        return !text->status.ok();
+      });
+    };
+    auto wanting = reserve();
+    if (wanting != running_.end()) {
+      engine_.ReleaseBuffers();  // those of a larger step may be in the way
+      wanting = reserve();
+    }
     // Where nobody else can give pages, the step tries once more.
     if (wanting == running_.end() || !MakeRoom(**wanting)) {
       parts.clear();
@@ -215,6 +228,7 @@ bool Batcher::MakeRoom(const Text& wanting) {
   const auto waiting = std::find_if(paused_.rbegin(), paused_.rend(), can_give);
   if (waiting != paused_.rend()) {
     (*waiting)->own->Truncate(0);
+    (*waiting)->preempted = true;
     ++stats_.num_preemptions;
     return true;
   }
@@ -224,6 +238,7 @@ bool Batcher::MakeRoom(const Text& wanting) {
   std::unique_ptr<Text> text = std::move(*youngest);
   running_.erase(std::next(youngest).base());
   text->own->Truncate(0);
+  text->preempted = true;
   ++stats_.num_preemptions;
   InsertInOrder(paused_, std::move(text));
   return true;
@@ -266,7 +281,9 @@ void Batcher::Compute() {
 // Goes on after a step: `logits` are those of the texts all of whose tokens are computed.
 void Batcher::TakeLogits(const Matrix& logits) {
   ++stats_.num_steps;
-  stats_.max_running = std::max(stats_.max_running, static_cast<int64_t>(running_.size()));
+  const auto num_computed =
+      std::ranges::count_if(running_, [](const auto& text) { return text->num_rows > 0; });
+  stats_.max_running = std::max(stats_.max_running, static_cast<int64_t>(num_computed));
   std::vector<std::pair<Text*, int64_t>> rows;
   Texts forks;
   int64_t row = 0;

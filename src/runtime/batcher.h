@@ -43,7 +43,7 @@ struct BatchRequest {
   std::function<bool(int64_t sample, const TokenEvent& event)> on_token;
   // Once for each sample, the last call for it.
   std::function<void(int64_t sample, const Result<GenerationResult>& result)> on_end;
-  // Asked before each step, may be null; true ends all samples.
+  // Asked before each step that a sample would be part of, may be null; true ends the sample.
   std::function<bool()> cancelled;
 
   // The sequence to continue, for one sample; null: one of the batcher's own. The first num_held
@@ -91,6 +91,7 @@ class Batcher {
 
   void Start();
   bool PutInPlace(std::unique_ptr<Text>& text);
+  void CountReused(const Text& text, int64_t num_adopted);
   bool ComposeStep(std::vector<StepPart>& parts);
   bool MakeRoom(const Text& wanting);
   void Compute();

@@ -157,6 +157,8 @@ Status Engine::CheckIds(int64_t length, std::span<const int32_t> ids) const {
   return OkStatus();
 }
 
+void Engine::ReleaseBuffers() { arena_ = std::make_unique<Arena>(context_->budget); }
+
 Result<Matrix> Engine::Step(std::span<const StepPart> parts, Observer* observer) {
   const auto reserve = [parts] {
     Status status;
@@ -167,10 +169,12 @@ Result<Matrix> Engine::Step(std::span<const StepPart> parts, Observer* observer)
   };
   Status status = reserve();
   if (!status.ok()) {
-    arena_ = std::make_unique<Arena>(context_->budget);  // buffers of larger steps make room
+    ReleaseBuffers();
     status = reserve();
   }
   Result<Matrix> logits = status.ok() ? Forward(parts, observer) : std::move(status);
+  // What a smaller step needs may lie otherwise.
+  if (logits.status().code() == StatusCode::kResourceExhausted) ReleaseBuffers();
   for (const StepPart& part : parts) {
     if (logits.ok()) {
       part.sequence->Advance(part.ids);

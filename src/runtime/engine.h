@@ -74,6 +74,9 @@ class Engine {
   // The logits of a sequence do not depend on what else is in the step.
   Result<Matrix> Step(std::span<const StepPart> parts, Observer* observer = nullptr);
 
+  // Gives back the buffers that steps reuse, which are as large as the largest step needed.
+  void ReleaseBuffers();
+
   // Appends tokens to a sequence in steps of at most `chunk` rows. on_logits (may be null with
   // kNone) gets the logits of the wanted rows of each step: `first` is the position of the first of
   // them, the matrix [rows, vocab_size] is valid during the call. On failure the sequence keeps the

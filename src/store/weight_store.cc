@@ -46,7 +46,8 @@ const std::byte* WeightStore::FileBytes(const TensorInfo& info) const {
 Status WeightStore::AddRandom(const std::string& name, const Shape& shape) {
   if (table_.tensors.contains(name)) return OkStatus();
   if (random_limit_ == 0) {
-    const uint64_t available = AvailableMemoryBytes();
+    const uint64_t all = AvailableMemoryBytes();
+    const uint64_t available = all - all / 16;  // there is more to keep than weights
     random_limit_ = std::min(budget_.limit_bytes(), available == 0 ? UINT64_MAX : available);
   }
   if (table_.tensors.size() == kMaxRandomTensors) {

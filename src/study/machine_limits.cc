@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "base/format.h"
@@ -54,29 +55,20 @@ Result<MachineLimits> MachineLimits::Create(Context& context) {
   const uint64_t in_budget = context.budget.limit_bytes() - context.budget.used_bytes();
   uint64_t bytes =
       std::min({kReadBytes, in_budget / 2, available == 0 ? kReadBytes : available / 2});
-  bytes = std::max(kMinReadBytes, bytes / kUnitBytes * kUnitBytes);
-  MOIETY_ASSIGN_OR_RETURN(limits.reservation_, context.budget.Reserve(MemoryUse::kBuffers, bytes));
-  limits.memory_ = AllocateAligned(bytes);
-  if (limits.memory_ == nullptr) {
+  limits.read_bytes_ = std::max(kMinReadBytes, bytes / kUnitBytes * kUnitBytes);
+  const std::optional<double> speed = limits.MeasureReading(limits.read_bytes_);
+  if (!speed.has_value()) {
     return ResourceExhausted(
-        Format("out of memory: no {} to measure reading with", FormatBytes(bytes)));
+        Format("out of memory: no {} to measure reading with", FormatBytes(limits.read_bytes_)));
   }
-  limits.read_bytes_ = bytes;
-  // Memory that was never written is one page of zeros.
-  const auto parts = static_cast<int64_t>((bytes + kPartBytes - 1) / kPartBytes);
-  context.pool.ParallelFor(parts, [&](int64_t part) {
-    const uint64_t begin = static_cast<uint64_t>(part) * kPartBytes;
-    auto* values = reinterpret_cast<float*>(limits.memory_.get() + begin);
-    std::fill_n(values, std::min(kPartBytes, bytes - begin) / sizeof(float), 1.0F);
-  });
-  limits.read_bytes_per_s_ = limits.MeasureReading(bytes);
+  limits.read_bytes_per_s_ = *speed;
   limits.flops_per_s_ = limits.MeasureMultiplying();
   return limits;
 }
 
 double MachineLimits::ReadLimit(uint64_t bytes) {
   const uint64_t units = std::clamp<uint64_t>(bytes / kUnitBytes, 1, read_bytes_ / kUnitBytes);
-  const double limit = MeasureReading(units * kUnitBytes);
+  const double limit = MeasureReading(units * kUnitBytes).value_or(read_bytes_per_s_);
   if (units * kUnitBytes == read_bytes_) read_bytes_per_s_ = std::max(read_bytes_per_s_, limit);
   return std::max(read_bytes_per_s_, limit);
 }
@@ -86,8 +78,17 @@ double MachineLimits::MultiplyLimit() {
   return flops_per_s_;
 }
 
-double MachineLimits::MeasureReading(uint64_t bytes) {
+// Null where there is no memory for it.
+std::optional<double> MachineLimits::MeasureReading(uint64_t bytes) {
+  const AlignedBytes memory = AllocateAligned(bytes);
+  if (memory == nullptr) return std::nullopt;
   ThreadPool& pool = context_->pool;
+  // Memory that was never written is one page of zeros.
+  pool.ParallelFor(static_cast<int64_t>((bytes + kPartBytes - 1) / kPartBytes), [&](int64_t part) {
+    const uint64_t begin = static_cast<uint64_t>(part) * kPartBytes;
+    auto* values = reinterpret_cast<float*>(memory.get() + begin);
+    std::fill_n(values, std::min(kPartBytes, bytes - begin) / sizeof(float), 1.0F);
+  });
   const uint64_t units = bytes / kUnitBytes;
   const uint64_t repeats = std::max<uint64_t>(1, kMinPassBytes / bytes);
   const auto threads = static_cast<uint64_t>(pool.num_threads());
@@ -100,7 +101,7 @@ double MachineLimits::MeasureReading(uint64_t bytes) {
       const auto part = static_cast<uint64_t>(task);
       const uint64_t begin = units * part / parts;
       const uint64_t end = units * (part + 1) / parts;
-      const auto* x = reinterpret_cast<const float*>(memory_.get() + begin * kUnitBytes);
+      const auto* x = reinterpret_cast<const float*>(memory.get() + begin * kUnitBytes);
       for (uint64_t i = 0; i < repeats; ++i) {
         sums[part] += read_loops_->read(x, static_cast<int64_t>(end - begin) * kReadBlock);
       }

@@ -3,6 +3,7 @@
 #define MOIETY_STUDY_MACHINE_LIMITS_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "base/aligned.h"
 #include "base/context.h"
@@ -18,9 +19,10 @@ class MachineLimits {
   // Caches hide memory from anything smaller.
   static constexpr uint64_t kReadBytes = uint64_t{4} << 30;
 
-  // Takes memory for reading from the context's budget: kReadBytes, or half of what the budget or
-  // the machine has left if that is less. Fails with kResourceExhausted where not even a megabyte
-  // is left, and with kUnsupported for an instruction set without limit loops.
+  // Reads kReadBytes, or half of what the budget or the machine has left if that is less (a
+  // megabyte at least). That memory is there only while it is read: it is not the model's, and what
+  // is measured next needs it. Fails with kResourceExhausted where the machine has none, and with
+  // kUnsupported for an instruction set without limit loops.
   static Result<MachineLimits> Create(Context& context);
 
   // Memory that reading was measured over.
@@ -37,14 +39,12 @@ class MachineLimits {
 
  private:
   explicit MachineLimits(Context& context) : context_(&context) {}
-  double MeasureReading(uint64_t bytes);
+  std::optional<double> MeasureReading(uint64_t bytes);
   double MeasureMultiplying();
 
   Context* context_;
   const LimitLoops* read_loops_ = nullptr;      // of the fastest instruction set
   const LimitLoops* multiply_loops_ = nullptr;  // of the kernels'
-  AlignedBytes memory_;
-  MemoryBudget::Reservation reservation_;
   uint64_t read_bytes_ = 0;
   double read_bytes_per_s_ = 0;
   double flops_per_s_ = 0;

@@ -50,7 +50,9 @@ struct SpeedResult {
   double best_tokens_per_s() const;
   double worst_tokens_per_s() const;
   // At the median time.
-  double median_seconds() const { return seconds[seconds.size() / 2]; }
+  double median_seconds() const {
+    return (seconds[(seconds.size() - 1) / 2] + seconds[seconds.size() / 2]) / 2;
+  }
   double bytes_per_s() const;
   double flops_per_s() const;
   // Of what the machine can do.

@@ -313,9 +313,17 @@ TEST_P(Kernels, CountsItsOwnCalls) {
   const std::vector<int64_t> before = count();
   RunMatmul(table_, 0, {2, 3, 16, 16, 3, false}, RandomValues(32, 1), RandomValues(48, 2));
   RunOuterMatmul(table_, 0, 2, 3, 4, false);
+  if (table_.matmul_bf16 != nullptr) {
+    const std::vector<uint16_t> zeros(512);
+    float y = 1;
+    table_.matmul_bf16({zeros.data(), 32, zeros.data(), nullptr, &y, 1, 1, 1, 32});
+    EXPECT_EQ(y, 0);
+  }
   const std::vector<int64_t> after = count();
   for (size_t i = 0; i < before.size(); ++i) {
-    EXPECT_EQ(after[i] - before[i], AvailableKernels()[i] == &table_ ? 2 : 0);
+    EXPECT_EQ(after[i] - before[i], AvailableKernels()[i] != &table_ ? 0
+                                    : table_.matmul_bf16 != nullptr  ? 3
+                                                                     : 2);
   }
 }
 

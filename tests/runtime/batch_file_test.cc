@@ -113,6 +113,8 @@ TEST(BatchFile, ErrorsNameLineAndField) {
       {R"("logit_bias": {"x": 1})", "logit_bias"},
       {R"("logit_bias": {"1 ": 1})", "logit_bias"},
       {R"("logit_bias": {"1": "x"})", "logit_bias"},
+      {R"("logit_bias": {"1": null})", "numbers"},
+      {R"("logit_bias": {"01": 1, "1": 2})", "twice"},
       {R"("logit_bias": {"100": 1})", "logit_bias"},
       {R"("logit_bias": {"-1": 1})", "logit_bias"},
       {R"("ignore_eos": 1)", "ignore_eos"},

@@ -16,7 +16,9 @@ TEST(MachineLimits, AreMeasuredWithinTheBudget) {
       Result<MachineLimits> limits = MachineLimits::Create(context);
       ASSERT_TRUE(limits.ok()) << limits.status().message();
       EXPECT_EQ(limits->read_bytes(), kBudget / 2);
-      EXPECT_EQ(context.budget.used_bytes(), kBudget / 2);
+      // The memory was for measuring only: it is neither held nor the model's.
+      EXPECT_EQ(context.budget.used_bytes(), 0U);
+      EXPECT_EQ(context.budget.peak_bytes(), 0U);
       // Slower than any machine of these days, even an emulated one, and faster.
       EXPECT_GT(limits->read_bytes_per_s(), 1e6);
       EXPECT_LT(limits->read_bytes_per_s(), 1e13);
@@ -28,15 +30,14 @@ TEST(MachineLimits, AreMeasuredWithinTheBudget) {
       const double before = limits->flops_per_s();
       EXPECT_GE(limits->MultiplyLimit(), before);
     }
-    EXPECT_EQ(context.budget.used_bytes(), 0U);
   }
 }
 
-TEST(MachineLimits, FullBudgetIsAnError) {
+TEST(MachineLimits, AMegabyteIsReadHoweverLittleIsLeft) {
   Context context(1, *AvailableKernels().back(), 1000);
   const Result<MachineLimits> limits = MachineLimits::Create(context);
-  ASSERT_FALSE(limits.ok());
-  EXPECT_EQ(limits.status().code(), StatusCode::kResourceExhausted);
+  ASSERT_TRUE(limits.ok()) << limits.status().message();
+  EXPECT_EQ(limits->read_bytes(), uint64_t{1} << 20);
 }
 
 }  // namespace

@@ -13,4 +13,12 @@ constexpr KernelTable kTable = MOIETY_GENERIC_KERNEL_TABLE("avx512");
 }
 }  // namespace avx512
 const KernelTable kAvx512Kernels = avx512::kTable;
+
+// With avx512bf16/, where the processor has it.
+void MultiplyAvx512Bf16(const Bf16MatmulArgs& args);
+void MatmulAvx512Bf16(const Bf16MatmulArgs& args);
+void MatmulAvx512Bf16(const Bf16MatmulArgs& args) {
+  avx512::CountCall();
+  MultiplyAvx512Bf16(args);
+}
 }  // namespace moiety

@@ -92,7 +92,7 @@ void PackAvx512Bf16(const float* x, int64_t x_stride, int64_t rows, int64_t dept
   }
 }
 
-void MatmulAvx512Bf16(const Bf16MatmulArgs& a) {
+void MultiplyAvx512Bf16(const Bf16MatmulArgs& a) {
   int64_t row = 0;
   for (; row + kTileRows <= a.rows; row += kTileRows) Rows<kTileRows, kTileOutputs>(a, row);
   for (; row + 2 <= a.rows; row += 2) Rows<2, 2 * kTileOutputs>(a, row);
