@@ -1,6 +1,7 @@
 // moiety run --batch, and --samples.
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <set>
 #include <sstream>
 
@@ -121,6 +122,21 @@ TEST(BatchRun, MessagesGoThroughTheChatTemplate) {
   EXPECT_FALSE(lines[0].contains("text"));
   EXPECT_TRUE(lines[2].contains("text"));
   EXPECT_THAT(none.err, HasSubstr("moiety: 1 of 2 requests failed"));
+}
+
+// A message may name a file; the answers are JSON all the same.
+TEST(BatchRun, NamesOfFilesNeedNotBeUtf8) {
+  const ScratchFolder scratch;
+  const std::filesystem::path model = scratch.path() / "bad\xFF\xFEname";
+  std::filesystem::create_directory_symlink(Starter(), model);
+  const ProcessResult result =
+      RunBatch("{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}\n{\"prompt\": \"a\"}\n",
+               {"-n", "3"}, model.string());
+  EXPECT_EQ(result.exit_code, 1) << result.err;
+  const std::vector<json> lines = Lines(result.out);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_THAT(lines[0]["error"].get<std::string>(), HasSubstr("template"));
+  EXPECT_TRUE(lines[1].contains("text"));
 }
 
 TEST(BatchRun, WhatDoesNotFitFailsAlone) {
