@@ -65,7 +65,7 @@ CyclerObject& CyclerOf(const Value& value) { return static_cast<CyclerObject&>(*
 
 Value Next(Call& call) {
   CyclerObject& cycler = CyclerOf(call.self);
-  const Value value = cycler.items[cycler.position];
+  Value value = cycler.items[cycler.position];
   cycler.position = (cycler.position + 1) % cycler.items.size();
   return value;
 }

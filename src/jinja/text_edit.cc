@@ -96,7 +96,7 @@ class Pieces {
   bool Add(std::string_view piece) {
     if (pieces_.size() == pieces_.capacity()) {
       const size_t grown = std::max<size_t>(2 * pieces_.capacity(), 16);
-      if (!run_.HasRoom((pieces_.capacity() + grown) * sizeof(piece))) return false;
+      if (!run_.HasRoom((pieces_.capacity() + grown) * sizeof(std::string_view))) return false;
       pieces_.reserve(grown);
     }
     pieces_.push_back(piece);

@@ -57,6 +57,7 @@ std::vector<std::string> SpecialTokens(const TokenizerTrainerOptions& options) {
 // The 256 characters that stand for bytes, by code point.
 std::vector<std::string> ByteCharacters() {
   std::vector<std::string> characters;
+  characters.reserve(256);
   for (int byte = 0; byte < 256; ++byte) {
     characters.emplace_back(ByteLevelCharacter(static_cast<uint8_t>(byte)));
   }
