@@ -58,7 +58,7 @@ void Run(std::string_view text) {
   if (!model.ok()) return;
   const ModelInfo& info = (*model)->info();
   MOIETY_CHECK(info.parameters > 0 && info.active_parameters <= info.parameters);
-  MOIETY_CHECK((*model)->state().page_values > 0);
+  for (const StateSpec& part : (*model)->state()) MOIETY_CHECK(part.page_bytes() > 0);
   MOIETY_CHECK(store.Load().ok());
 }
 
