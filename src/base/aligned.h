@@ -19,11 +19,9 @@ struct FreeDeleter {
 };
 using AlignedBytes = std::unique_ptr<std::byte[], FreeDeleter>;
 
-// `bytes` > 0, uninitialised, on a cache line; null if the machine has no memory left.
-inline AlignedBytes AllocateAligned(size_t bytes) {
-  return AlignedBytes(static_cast<std::byte*>(
-      std::aligned_alloc(kCacheLineBytes, RoundUp(bytes, kCacheLineBytes))));
-}
+// `bytes` > 0, uninitialised, on a cache line; null if the machine has no memory left. Much memory
+// gets huge pages where the system has them for the asking.
+AlignedBytes AllocateAligned(size_t bytes);
 
 }  // namespace moiety
 

@@ -15,6 +15,11 @@ namespace {
 // How often an idle thread looks before it sleeps: some tens of microseconds.
 constexpr int kSpins = 4000;
 
+// A thread takes one of this many shares per thread of the tasks that are left: many neighbours at
+// first, so that what one task leaves in the caches serves the next one, and single ones in the
+// end, so that all threads are done at the same time.
+constexpr uint32_t kShares = 8;
+
 void Pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -150,17 +155,20 @@ bool ThreadPool::RunOneTask(size_t thread) {
   while (true) {
     const auto tasks_left = static_cast<uint32_t>(left);
     if (tasks_left == 0) return false;
+    const uint32_t taken =
+        std::max(1U, tasks_left / (kShares * (static_cast<uint32_t>(workers_.size()) + 1)));
     const TaskFunction function = function_.load(std::memory_order_relaxed);
     const void* context = context_.load(std::memory_order_relaxed);
     const uint32_t num_tasks = num_tasks_.load(std::memory_order_relaxed);
     // Succeeds only if the loop is still the one that the fields above were read for.
-    if (left_.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel,
+    if (left_.compare_exchange_weak(left, left - taken, std::memory_order_acq_rel,
                                     std::memory_order_acquire)) {
       inside_task = true;
-      function(context, num_tasks - tasks_left);
+      const uint32_t first = num_tasks - tasks_left;
+      for (uint32_t i = 0; i < taken; ++i) function(context, first + i);
       inside_task = false;
       if (timing_) last_tasks_[thread] = {static_cast<uint32_t>(left >> 32), Clock::now()};
-      done_.fetch_add(1, std::memory_order_release);
+      done_.fetch_add(taken, std::memory_order_release);
       return true;
     }
   }

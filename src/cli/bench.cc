@@ -54,13 +54,24 @@ const char* KindName(SpeedTest::Kind kind) {
   return kind == SpeedTest::Kind::kPrefill ? "prefill" : "decode";
 }
 
+// One for each repetition.
+json FiguresJson(const SpeedResult& result, double SpeedRepetition::*figure, double unit = 1) {
+  json figures = json::array();
+  for (const SpeedRepetition& repetition : result.repetitions) {
+    figures.push_back(repetition.*figure / unit);
+  }
+  return figures;
+}
+
 json ResultJson(const SpeedResult& r, const ModelInfo& info) {
   const bool prefill = r.test.kind == SpeedTest::Kind::kPrefill;
   return {{"test", KindName(r.test.kind)},
           {"tokens", r.test.num_tokens},
           {"depth", r.test.depth},
           {"sequences", r.test.num_sequences},
-          {"seconds", r.seconds},
+          {"seconds", FiguresJson(r, &SpeedRepetition::seconds)},
+          {"gb_per_s_limits", FiguresJson(r, &SpeedRepetition::read_limit, 1e9)},
+          {"gflop_per_s_limits", FiguresJson(r, &SpeedRepetition::multiply_limit, 1e9)},
           {"tokens_per_s",
            {{"median", r.tokens_per_s()},
             {"min", r.worst_tokens_per_s()},
@@ -71,10 +82,10 @@ json ResultJson(const SpeedResult& r, const ModelInfo& info) {
           {"flops", r.costs.flops},
           {"experts_per_layer", r.experts_per_layer(info)},
           {"gb_per_s", r.bytes_per_s() / 1e9},
-          {"gb_per_s_limit", r.read_limit / 1e9},
+          {"gb_per_s_limit", r.read_limit() / 1e9},
           {"gb_per_s_share", r.read_share()},
           {"gflop_per_s", r.flops_per_s() / 1e9},
-          {"gflop_per_s_limit", r.multiply_limit / 1e9},
+          {"gflop_per_s_limit", r.multiply_limit() / 1e9},
           {"gflop_per_s_share", r.multiply_share()},
           {"share", prefill ? r.multiply_share() : r.read_share()},
           {"barrier_share", r.barrier_share},

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/aligned.h"
 #include "base/format.h"
 #include "base/system_memory.h"
 #include "kernels/kernels.h"
@@ -70,12 +71,13 @@ double MachineLimits::ReadLimit(uint64_t bytes) {
   const uint64_t units = std::clamp<uint64_t>(bytes / kUnitBytes, 1, read_bytes_ / kUnitBytes);
   const double limit = MeasureReading(units * kUnitBytes).value_or(read_bytes_per_s_);
   if (units * kUnitBytes == read_bytes_) read_bytes_per_s_ = std::max(read_bytes_per_s_, limit);
-  return std::max(read_bytes_per_s_, limit);
+  return limit;
 }
 
 double MachineLimits::MultiplyLimit() {
-  flops_per_s_ = std::max(flops_per_s_, MeasureMultiplying());
-  return flops_per_s_;
+  const double limit = MeasureMultiplying();
+  flops_per_s_ = std::max(flops_per_s_, limit);
+  return limit;
 }
 
 // Null where there is no memory for it.

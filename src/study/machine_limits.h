@@ -5,15 +5,14 @@
 #include <cstdint>
 #include <optional>
 
-#include "base/aligned.h"
 #include "base/context.h"
 #include "kernels/limit_loops.h"
 #include "moiety/status.h"
 
 namespace moiety {
 
-// Every number is the best of several passes of all threads of the context's pool, and of all calls
-// so far: a limit is what the machine can do, not what it did while something else ran.
+// Every number is the best of several passes of all threads of the context's pool: a limit is what
+// the machine can do, not what it did while something else ran.
 class MachineLimits {
  public:
   // Caches hide memory from anything smaller.
@@ -27,13 +26,15 @@ class MachineLimits {
 
   // Memory that reading was measured over.
   uint64_t read_bytes() const { return read_bytes_; }
+  // Best of all calls so far.
   double read_bytes_per_s() const { return read_bytes_per_s_; }
   // f32 multiply-adds in registers, of the context's kernels' instruction set; an add and a
   // multiplication are two operations.
   double flops_per_s() const { return flops_per_s_; }
 
-  // These measure again. The limit of a program that reads `bytes` over and over: what fits a cache
-  // is read faster than memory, so this is at least read_bytes_per_s().
+  // These measure what the machine can do now. The limit of a program that reads `bytes` over and
+  // over: what fits a cache is read faster than memory. What cannot be measured again for want of
+  // memory is as before.
   double ReadLimit(uint64_t bytes);
   double MultiplyLimit();
 

@@ -89,6 +89,23 @@ Status Observe(Engine& engine, Run& run, SpeedResult& result) {
   return status;
 }
 
+double Seconds(const SpeedRepetition& repetition) { return repetition.seconds; }
+
+// A figure of each repetition, ascending.
+template <class Figure>
+std::vector<double> Sorted(const std::vector<SpeedRepetition>& repetitions, const Figure& figure) {
+  std::vector<double> values;
+  for (const SpeedRepetition& repetition : repetitions) values.push_back(figure(repetition));
+  std::sort(values.begin(), values.end());
+  return values;
+}
+
+template <class Figure>
+double Median(const std::vector<SpeedRepetition>& repetitions, const Figure& figure) {
+  const std::vector<double> values = Sorted(repetitions, figure);
+  return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
+}
+
 }  // namespace
 
 std::string SpeedTest::Name() const {
@@ -105,16 +122,34 @@ double SpeedResult::tokens_per_s() const {
   return static_cast<double>(costs.num_rows) / median_seconds();
 }
 double SpeedResult::best_tokens_per_s() const {
-  return static_cast<double>(costs.num_rows) / seconds.front();
+  return static_cast<double>(costs.num_rows) / Sorted(repetitions, Seconds).front();
 }
 double SpeedResult::worst_tokens_per_s() const {
-  return static_cast<double>(costs.num_rows) / seconds.back();
+  return static_cast<double>(costs.num_rows) / Sorted(repetitions, Seconds).back();
 }
+double SpeedResult::median_seconds() const { return Median(repetitions, Seconds); }
 double SpeedResult::bytes_per_s() const {
   return static_cast<double>(costs.bytes()) / median_seconds();
 }
 double SpeedResult::flops_per_s() const {
   return static_cast<double>(costs.flops) / median_seconds();
+}
+
+double SpeedResult::read_limit() const {
+  return Median(repetitions, [](const SpeedRepetition& r) { return r.read_limit; });
+}
+double SpeedResult::multiply_limit() const {
+  return Median(repetitions, [](const SpeedRepetition& r) { return r.multiply_limit; });
+}
+double SpeedResult::read_share() const {
+  return Median(repetitions, [&](const SpeedRepetition& r) {
+    return static_cast<double>(costs.bytes()) / r.seconds / r.read_limit;
+  });
+}
+double SpeedResult::multiply_share() const {
+  return Median(repetitions, [&](const SpeedRepetition& r) {
+    return static_cast<double>(costs.flops) / r.seconds / r.multiply_limit;
+  });
 }
 
 double SpeedResult::experts_per_layer(const ModelInfo& info) const {
@@ -163,18 +198,23 @@ Result<SpeedResult> MeasureSpeed(Engine& engine, MachineLimits& limits, const Sp
   report(test.num_tokens * test.num_sequences);
   SpeedResult result;
   result.test = test;
+  MOIETY_RETURN_IF_ERROR(Observe(engine, run, result));
+  report(test.num_tokens * test.num_sequences);
+  const uint64_t step_bytes = result.costs.bytes() / static_cast<uint64_t>(result.costs.num_steps);
+  double read_before = limits.ReadLimit(step_bytes);
+  double multiply_before = limits.MultiplyLimit();
   for (int64_t i = 0; i < options.repetitions; ++i) {
     const Clock::time_point start = Clock::now();
     MOIETY_RETURN_IF_ERROR(run.Repeat(nullptr));
-    result.seconds.push_back(SecondsSince(start));
+    const double seconds = SecondsSince(start);
+    const double read_after = limits.ReadLimit(step_bytes);
+    const double multiply_after = limits.MultiplyLimit();
+    result.repetitions.push_back(
+        {seconds, std::max(read_before, read_after), std::max(multiply_before, multiply_after)});
+    read_before = read_after;
+    multiply_before = multiply_after;
     report(test.num_tokens * test.num_sequences);
   }
-  std::sort(result.seconds.begin(), result.seconds.end());
-  MOIETY_RETURN_IF_ERROR(Observe(engine, run, result));
-  report(test.num_tokens * test.num_sequences);
-  result.read_limit =
-      limits.ReadLimit(result.costs.bytes() / static_cast<uint64_t>(result.costs.num_steps));
-  result.multiply_limit = limits.MultiplyLimit();
   MOIETY_RETURN_IF_ERROR(CheckShares(result));
   return result;
 }
@@ -189,8 +229,8 @@ Status CheckShares(const SpeedResult& result) {
                result.test.Name(), what, speed / 1e9, unit, limit / 1e9, unit, 100 * share));
   };
   MOIETY_RETURN_IF_ERROR(
-      check("reads", result.read_share(), result.bytes_per_s(), result.read_limit, "GB/s"));
-  return check("computes", result.multiply_share(), result.flops_per_s(), result.multiply_limit,
+      check("reads", result.read_share(), result.bytes_per_s(), result.read_limit(), "GB/s"));
+  return check("computes", result.multiply_share(), result.flops_per_s(), result.multiply_limit(),
                "GFLOP/s");
 }
 

@@ -34,35 +34,41 @@ struct SpeedOptions {
   uint64_t seed = 1;  // of the token ids
 };
 
+// A timed run, and what the machine could do right before or after it, whichever is more: a machine
+// that others use as well does not keep its speed for a whole measurement.
+struct SpeedRepetition {
+  double seconds;
+  double read_limit;      // bytes per second, for memory as large as what a step reads
+  double multiply_limit;  // flops per second
+};
+
 struct SpeedResult {
   SpeedTest test;
-  std::vector<double> seconds;  // of each repetition, ascending
-  StepCosts costs;              // of one repetition
-  double read_limit = 0;        // bytes per second, for memory as large as what a step reads
-  double multiply_limit = 0;    // flops per second
+  std::vector<SpeedRepetition> repetitions;
+  StepCosts costs;  // of one repetition
   // Of the time of all threads in one more repetition: waiting at the end of loops; waiting while
   // one thread works outside of loops.
   double barrier_share = 0;
   double serial_share = 0;
 
-  // Tokens of all sequences, at the median time, the shortest and the longest.
+  // Tokens of all sequences: median, most, least.
   double tokens_per_s() const;
   double best_tokens_per_s() const;
   double worst_tokens_per_s() const;
-  // At the median time.
-  double median_seconds() const {
-    return (seconds[(seconds.size() - 1) / 2] + seconds[seconds.size() / 2]) / 2;
-  }
+  // Medians of the repetitions.
+  double median_seconds() const;
   double bytes_per_s() const;
   double flops_per_s() const;
-  // Of what the machine can do.
-  double read_share() const { return bytes_per_s() / read_limit; }
-  double multiply_share() const { return flops_per_s() / multiply_limit; }
+  double read_limit() const;
+  double multiply_limit() const;
+  // Of what the machine could do then: medians of the repetitions' shares.
+  double read_share() const;
+  double multiply_share() const;
   // Different experts that a step used in a layer, on average; 0 for a dense model.
   double experts_per_layer(const ModelInfo& info) const;
 };
 
-// Ids are random. A repetition without timing comes first, and one that is observed last, so that
+// Ids are random. A repetition without timing comes first, then one that is observed, so that
 // looking costs the timed ones nothing. `progress` (may be null) gets the tokens computed since its
 // last call. Fails for more tokens than the model's context has, and for a speed above a limit of
 // the machine: then one of the two was measured wrongly.

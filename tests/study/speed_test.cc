@@ -44,7 +44,7 @@ TEST_F(SpeedMeasuring, CountsAndShares) {
     EXPECT_EQ(done, TokensOf(test, options));
     EXPECT_EQ(result->costs.num_rows, test.num_tokens * test.num_sequences);
     EXPECT_EQ(result->costs.num_steps, test.kind == kPrefill ? 1 : test.num_tokens);
-    EXPECT_EQ(result->seconds.size(), 3U);
+    EXPECT_EQ(result->repetitions.size(), 3U);
     EXPECT_LE(result->worst_tokens_per_s(), result->tokens_per_s());
     EXPECT_LE(result->tokens_per_s(), result->best_tokens_per_s());
     for (const double share : {result->read_share(), result->multiply_share()}) {
@@ -88,13 +88,12 @@ TEST_F(SpeedMeasuring, RefusesWhatCannotBe) {
 SpeedResult Made(double seconds) {
   SpeedResult result;
   result.test = {kDecode, 10, 5, 2};
-  result.seconds = {0.5 * seconds, seconds, 2 * seconds};
+  result.repetitions = {
+      {2 * seconds, 10e9, 100e9}, {0.5 * seconds, 80e9, 200e9}, {seconds, 20e9, 50e9}};
   result.costs.num_rows = 20;
   result.costs.weight_bytes = 3'000'000'000;
   result.costs.kv_bytes = 1'000'000'000;
   result.costs.flops = 50'000'000'000;
-  result.read_limit = 20e9;
-  result.multiply_limit = 100e9;
   return result;
 }
 
@@ -117,7 +116,7 @@ TEST(SpeedResult, MoreThanTheMachineCanIsAnError) {
                                      HasSubstr("reads 21.05 GB/s where the limit is 20.00 GB/s"),
                                      HasSubstr("105 %")));
   SpeedResult computes = Made(0.4);
-  computes.read_limit = 1e12;
+  for (SpeedRepetition& repetition : computes.repetitions) repetition.read_limit = 1e12;
   EXPECT_THAT(CheckShares(computes).message(),
               HasSubstr("computes 125.00 GFLOP/s where the limit is 100.00 GFLOP/s, 125 %"));
 }

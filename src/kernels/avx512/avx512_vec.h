@@ -93,6 +93,17 @@ struct Vec {
 
 using Part = Vec;  // one register holds all lanes
 
+// Widened with one shuffle for both.
+inline void LoadTwo(const BF16* p, Vec* v) {
+  const __m512i order = _mm512_set_epi16(  // elements i and 16 + i side by side
+      31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19,
+      3, 18, 2, 17, 1, 16, 0);
+  const __m512i pairs = _mm512_permutexvar_epi16(order, _mm512_loadu_si512(p));
+  const __m512i high = _mm512_set1_epi32(static_cast<int>(0xFFFF0000));
+  v[0] = {_mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16))};
+  v[1] = {_mm512_castsi512_ps(_mm512_and_si512(pairs, high))};
+}
+
 inline Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
 inline Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
 inline Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }

@@ -11,6 +11,13 @@ namespace moiety {
 namespace MOIETY_KERNEL_NAMESPACE {
 namespace {
 
+// Two vectors that stand one behind the other. An instruction set may have an overload for a type.
+template <class W>
+inline void LoadTwo(const W* p, Vec* v) {
+  v[0] = Vec::Load(p);
+  v[1] = Vec::Load(p + kLanes);
+}
+
 // R rows of x times O rows of w at once: each loaded vector is used R or O times.
 template <int R, int O, class W>
 inline void StreamTile(const MatmulArgs& a, int64_t row, int64_t output) {
@@ -27,18 +34,40 @@ inline void StreamTile(const MatmulArgs& a, int64_t row, int64_t output) {
     for (int j = 0; j < O; ++j) acc[i][j] = Vec::Zero();
   }
   int64_t k = 0;
-  for (; k + kLanes <= a.depth; k += kLanes) {
-    Vec xv[R];
+  for (; k + 2 * kLanes <= a.depth; k += 2 * kLanes) {
+    if (row == 0) {
+      // The weights of the next tile come from memory into the second level meanwhile, in the order
+      // in which they lie there.
+      constexpr int64_t kLine = 64 / sizeof(W);
+#pragma GCC unroll 32
+      for (int64_t ahead = 0; ahead < 2 * O * kLanes; ahead += kLine) {
+        __builtin_prefetch(w[0] + O * (a.depth + k) + ahead, 0, 2);
+      }
+    }
+    Vec xv[2][R];
 #pragma GCC unroll 8
-    for (int i = 0; i < R; ++i) xv[i] = Vec::Load(x[i] + k);
+    for (int i = 0; i < R; ++i) {
+      xv[0][i] = Vec::Load(x[i] + k);
+      xv[1][i] = Vec::Load(x[i] + k + kLanes);
+    }
 #pragma GCC unroll 8
     for (int j = 0; j < O; ++j) {
-      // The weights of the next tile come from memory into the second level meanwhile.
-      if (row == 0) __builtin_prefetch(w[j] + k + O * a.depth, 0, 2);
+      Vec wv[2];
+      LoadTwo(w[j] + k, wv);
+#pragma GCC unroll 8
+      for (int i = 0; i < R; ++i) acc[i][j] = Fma(xv[0][i], wv[0], acc[i][j]);
+#pragma GCC unroll 8
+      for (int i = 0; i < R; ++i) acc[i][j] = Fma(xv[1][i], wv[1], acc[i][j]);
+    }
+  }
+  if (k + kLanes <= a.depth) {
+#pragma GCC unroll 8
+    for (int j = 0; j < O; ++j) {
       const Vec wv = Vec::Load(w[j] + k);
 #pragma GCC unroll 8
-      for (int i = 0; i < R; ++i) acc[i][j] = Fma(xv[i], wv, acc[i][j]);
+      for (int i = 0; i < R; ++i) acc[i][j] = Fma(Vec::Load(x[i] + k), wv, acc[i][j]);
     }
+    k += kLanes;
   }
   if (k < a.depth) {
     const int64_t rest = a.depth - k;
