@@ -160,7 +160,11 @@ Status Bench(Flags& flags) {
   for (const SpeedTest& test : tests) {
     MOIETY_RETURN_IF_ERROR(CheckSpeedTest(info, test, flags.speed));
   }
-  MOIETY_ASSIGN_OR_RETURN(MachineLimits limits, MachineLimits::Create(engine->context()));
+  const WeightStore& store = engine->store();
+  const bool mapped = store.residency() == Residency::kMapped;
+  MOIETY_ASSIGN_OR_RETURN(
+      MachineLimits limits,
+      MachineLimits::Create(engine->context(), mapped ? store.declared_bytes() : 0));
   json results = json::array();
   Status status;
   for (const SpeedTest& test : tests) {

@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
-#include <optional>
 #include <vector>
 
-#include "base/aligned.h"
 #include "base/format.h"
 #include "base/system_memory.h"
 #include "kernels/kernels.h"
@@ -47,29 +45,37 @@ double BestOf(const Pass& pass) {
 
 }  // namespace
 
-Result<MachineLimits> MachineLimits::Create(Context& context) {
+Result<MachineLimits> MachineLimits::Create(Context& context, uint64_t mapped_bytes) {
   MachineLimits limits(context);
   MOIETY_ASSIGN_OR_RETURN(limits.multiply_loops_,
                           LimitLoopsOf(context.kernels.isa, context.compute == ComputeType::kBF16));
   MOIETY_ASSIGN_OR_RETURN(limits.read_loops_, LimitLoopsOf(AvailableKernels().back()->isa));
   const uint64_t available = AvailableMemoryBytes();
+  const uint64_t left = available - std::min(available, mapped_bytes);
   const uint64_t in_budget = context.budget.limit_bytes() - context.budget.used_bytes();
-  uint64_t bytes =
-      std::min({kReadBytes, in_budget / 2, available == 0 ? kReadBytes : available / 2});
+  const uint64_t bytes =
+      std::min({kReadBytes, in_budget / 2, available == 0 ? kReadBytes : left / 2});
   limits.read_bytes_ = std::max(kMinReadBytes, bytes / kUnitBytes * kUnitBytes);
-  const std::optional<double> speed = limits.MeasureReading(limits.read_bytes_);
-  if (!speed.has_value()) {
+  limits.memory_ = AllocateAligned(limits.read_bytes_);
+  if (limits.memory_ == nullptr) {
     return ResourceExhausted(
         Format("out of memory: no {} to measure reading with", FormatBytes(limits.read_bytes_)));
   }
-  limits.read_bytes_per_s_ = *speed;
+  // Memory that was never written is one page of zeros.
+  const auto parts = static_cast<int64_t>((limits.read_bytes_ + kPartBytes - 1) / kPartBytes);
+  context.pool.ParallelFor(parts, [&](int64_t part) {
+    const uint64_t begin = static_cast<uint64_t>(part) * kPartBytes;
+    auto* values = reinterpret_cast<float*>(limits.memory_.get() + begin);
+    std::fill_n(values, std::min(kPartBytes, limits.read_bytes_ - begin) / sizeof(float), 1.0F);
+  });
+  limits.read_bytes_per_s_ = limits.MeasureReading(limits.read_bytes_);
   limits.flops_per_s_ = limits.MeasureMultiplying();
   return limits;
 }
 
 double MachineLimits::ReadLimit(uint64_t bytes) {
   const uint64_t units = std::clamp<uint64_t>(bytes / kUnitBytes, 1, read_bytes_ / kUnitBytes);
-  const double limit = MeasureReading(units * kUnitBytes).value_or(read_bytes_per_s_);
+  const double limit = MeasureReading(units * kUnitBytes);
   if (units * kUnitBytes == read_bytes_) read_bytes_per_s_ = std::max(read_bytes_per_s_, limit);
   return limit;
 }
@@ -80,17 +86,8 @@ double MachineLimits::MultiplyLimit() {
   return limit;
 }
 
-// Null where there is no memory for it.
-std::optional<double> MachineLimits::MeasureReading(uint64_t bytes) {
-  const AlignedBytes memory = AllocateAligned(bytes);
-  if (memory == nullptr) return std::nullopt;
+double MachineLimits::MeasureReading(uint64_t bytes) {
   ThreadPool& pool = context_->pool;
-  // Memory that was never written is one page of zeros.
-  pool.ParallelFor(static_cast<int64_t>((bytes + kPartBytes - 1) / kPartBytes), [&](int64_t part) {
-    const uint64_t begin = static_cast<uint64_t>(part) * kPartBytes;
-    auto* values = reinterpret_cast<float*>(memory.get() + begin);
-    std::fill_n(values, std::min(kPartBytes, bytes - begin) / sizeof(float), 1.0F);
-  });
   const uint64_t units = bytes / kUnitBytes;
   const uint64_t repeats = std::max<uint64_t>(1, kMinPassBytes / bytes);
   const auto threads = static_cast<uint64_t>(pool.num_threads());
@@ -103,7 +100,7 @@ std::optional<double> MachineLimits::MeasureReading(uint64_t bytes) {
       const auto part = static_cast<uint64_t>(task);
       const uint64_t begin = units * part / parts;
       const uint64_t end = units * (part + 1) / parts;
-      const auto* x = reinterpret_cast<const float*>(memory.get() + begin * kUnitBytes);
+      const auto* x = reinterpret_cast<const float*>(memory_.get() + begin * kUnitBytes);
       for (uint64_t i = 0; i < repeats; ++i) {
         sums[part] += read_loops_->read(x, static_cast<int64_t>(end - begin) * kReadBlock);
       }

@@ -3,8 +3,8 @@
 #define MOIETY_STUDY_MACHINE_LIMITS_H_
 
 #include <cstdint>
-#include <optional>
 
+#include "base/aligned.h"
 #include "base/context.h"
 #include "kernels/limit_loops.h"
 #include "moiety/status.h"
@@ -19,10 +19,11 @@ class MachineLimits {
   static constexpr uint64_t kReadBytes = uint64_t{4} << 30;
 
   // Reads kReadBytes, or half of what the budget or the machine has left if that is less (a
-  // megabyte at least). That memory is there only while it is read: it is not the model's, and what
-  // is measured next needs it. Fails with kResourceExhausted where the machine has none, and with
-  // kUnsupported for an instruction set without limit loops.
-  static Result<MachineLimits> Create(Context& context);
+  // megabyte at least). `mapped_bytes` of files are to stay in memory beside it. The memory is
+  // kept, as getting it again takes longer than reading it, and disturbs; it is not the model's.
+  // Fails with kResourceExhausted where the machine has none, and with kUnsupported for an
+  // instruction set without limit loops.
+  static Result<MachineLimits> Create(Context& context, uint64_t mapped_bytes);
 
   // Memory that reading was measured over.
   uint64_t read_bytes() const { return read_bytes_; }
@@ -33,19 +34,19 @@ class MachineLimits {
   double flops_per_s() const { return flops_per_s_; }
 
   // These measure what the machine can do now. The limit of a program that reads `bytes` over and
-  // over: what fits a cache is read faster than memory. What cannot be measured again for want of
-  // memory is as before.
+  // over: what fits a cache is read faster than memory.
   double ReadLimit(uint64_t bytes);
   double MultiplyLimit();
 
  private:
   explicit MachineLimits(Context& context) : context_(&context) {}
-  std::optional<double> MeasureReading(uint64_t bytes);
+  double MeasureReading(uint64_t bytes);
   double MeasureMultiplying();
 
   Context* context_;
   const LimitLoops* read_loops_ = nullptr;      // of the fastest instruction set
   const LimitLoops* multiply_loops_ = nullptr;  // of the kernels'
+  AlignedBytes memory_;
   uint64_t read_bytes_ = 0;
   double read_bytes_per_s_ = 0;
   double flops_per_s_ = 0;

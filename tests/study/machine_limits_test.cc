@@ -13,10 +13,10 @@ TEST(MachineLimits, AreMeasuredWithinTheBudget) {
   for (const KernelTable* table : {AvailableKernels().front(), AvailableKernels().back()}) {
     Context context(2, *table, kBudget);
     {
-      Result<MachineLimits> limits = MachineLimits::Create(context);
+      Result<MachineLimits> limits = MachineLimits::Create(context, 0);
       ASSERT_TRUE(limits.ok()) << limits.status().message();
       EXPECT_EQ(limits->read_bytes(), kBudget / 2);
-      // The memory was for measuring only: it is neither held nor the model's.
+      // The memory for measuring is not the model's.
       EXPECT_EQ(context.budget.used_bytes(), 0U);
       EXPECT_EQ(context.budget.peak_bytes(), 0U);
       // Slower than any machine of these days, even an emulated one, and faster.
@@ -37,7 +37,14 @@ TEST(MachineLimits, AreMeasuredWithinTheBudget) {
 
 TEST(MachineLimits, AMegabyteIsReadHoweverLittleIsLeft) {
   Context context(1, *AvailableKernels().back(), 1000);
-  const Result<MachineLimits> limits = MachineLimits::Create(context);
+  const Result<MachineLimits> limits = MachineLimits::Create(context, 0);
+  ASSERT_TRUE(limits.ok()) << limits.status().message();
+  EXPECT_EQ(limits->read_bytes(), uint64_t{1} << 20);
+}
+
+TEST(MachineLimits, LeavesRoomForMappedFiles) {
+  Context context(1, *AvailableKernels().back(), kBudget);
+  const Result<MachineLimits> limits = MachineLimits::Create(context, UINT64_MAX);
   ASSERT_TRUE(limits.ok()) << limits.status().message();
   EXPECT_EQ(limits->read_bytes(), uint64_t{1} << 20);
 }

@@ -248,6 +248,7 @@ void Matmul(const MatmulArgs& a) {
   }
   // Fewer rows have their tile along the outputs.
   if constexpr (Vec::kTileRows > 2) {
+    for (; row + 3 <= a.rows; row += 3) StreamRows<3, Vec::kTileOutputs, W>(a, row);
     for (; row + 2 <= a.rows; row += 2) StreamRows<2, Vec::kTileOutputs * 2, W>(a, row);
   }
   for (; row < a.rows; ++row) StreamRows<1, Vec::kTileOutputs * 2, W>(a, row);
