@@ -94,8 +94,8 @@ double Seconds(const SpeedRepetition& repetition) { return repetition.seconds; }
 // A figure of each repetition, ascending.
 template <class Figure>
 std::vector<double> Sorted(const std::vector<SpeedRepetition>& repetitions, const Figure& figure) {
-  std::vector<double> values;
-  for (const SpeedRepetition& repetition : repetitions) values.push_back(figure(repetition));
+  std::vector<double> values(repetitions.size());
+  std::transform(repetitions.begin(), repetitions.end(), values.begin(), figure);
   std::sort(values.begin(), values.end());
   return values;
 }
