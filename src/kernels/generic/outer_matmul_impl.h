@@ -55,6 +55,7 @@ inline void OuterColumns(const OuterMatmulArgs& args, int64_t col) {
 template <class B>
 void OuterMatmul(const OuterMatmulArgs& args) {
   CountCall();
+  if (args.depth == 0) return;  // the factors may be null
   constexpr int V = Vec::kTileOutputs;
   int64_t col = 0;
   for (; col + V * kLanes <= args.cols; col += V * kLanes) OuterColumns<V, B>(args, col);
