@@ -27,7 +27,7 @@ void Run(std::span<const uint8_t> file) {
     MOIETY_CHECK(info.offset <= file.size() && info.size_bytes <= file.size() - info.offset);
     const auto elements = NumElements(info.shape);
     MOIETY_CHECK(elements.has_value());
-    MOIETY_CHECK(static_cast<uint64_t>(*elements) * DTypeBytes(info.dtype) == info.size_bytes);
+    MOIETY_CHECK(DTypeBytes(info.dtype, static_cast<uint64_t>(*elements)) == info.size_bytes);
     for (uint64_t i = info.offset; i < info.offset + info.size_bytes; ++i) {
       MOIETY_CHECK(!covered[i]);
       covered[i] = true;

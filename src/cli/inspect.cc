@@ -38,7 +38,7 @@ std::array<Part, kKindNames.size()> PartsOf(const WeightStore& store) {
     Part& part = parts[static_cast<size_t>(weight.group.kind)];
     const auto count = static_cast<uint64_t>(*NumElements(weight.shape));
     part.parameters += count;
-    part.bytes += count * DTypeBytes(weight.dtype);
+    part.bytes += DTypeBytes(weight.dtype, count);
   }
   return parts;
 }

@@ -31,7 +31,8 @@ Result<DType> ReadDType(const json& value, const std::string& where) {
     return InvalidData(Format("{}: \"dtype\" must be a string, found {}", where, ShowJson(value)));
   }
   const auto& name = value.get_ref<const std::string&>();
-  if (const std::optional<DType> dtype = DTypeFromName(name)) return *dtype;
+  const std::optional<DType> dtype = DTypeFromName(name);
+  if (dtype.has_value() && !IsBlockFormat(*dtype)) return *dtype;
   std::string message = Format(
       "{}: element type {} is not supported; expected F64, F32, F16, BF16, an integer type or BOOL",
       where, ShowJson(value));
@@ -70,8 +71,9 @@ Result<TensorInfo> ReadTensor(const json& entry, uint64_t data_bytes, const std:
   MOIETY_ASSIGN_OR_RETURN(info.shape, ReadShape(entry["shape"], where));
 
   const std::optional<int64_t> elements = NumElements(info.shape);
-  if (!elements.has_value() || __builtin_mul_overflow(static_cast<uint64_t>(*elements),
-                                                      DTypeBytes(info.dtype), &info.size_bytes)) {
+  if (!elements.has_value() ||
+      __builtin_mul_overflow(static_cast<uint64_t>(*elements), DTypeBlockBytes(info.dtype),
+                             &info.size_bytes)) {
     return InvalidData(Format("{}: shape {} of {} does not fit in 64 bits", where,
                               ShowJson(entry["shape"]), DTypeName(info.dtype)));
   }
@@ -189,8 +191,9 @@ int TypeRank(DType dtype) {
       return 11;
     case DType::kBool:
       return 12;
+    default:  // block formats: not to be written
+      return 13;
   }
-  return 13;
 }
 
 Status CheckTensorToWrite(const TensorToWrite& tensor, const std::string& where) {
@@ -200,8 +203,9 @@ Status CheckTensorToWrite(const TensorToWrite& tensor, const std::string& where)
   }
   const std::optional<int64_t> elements = NumElements(tensor.shape);
   uint64_t bytes = 0;
-  if (!elements.has_value() ||
-      __builtin_mul_overflow(static_cast<uint64_t>(*elements), DTypeBytes(tensor.dtype), &bytes) ||
+  if (!elements.has_value() || IsBlockFormat(tensor.dtype) ||
+      __builtin_mul_overflow(static_cast<uint64_t>(*elements), DTypeBlockBytes(tensor.dtype),
+                             &bytes) ||
       bytes != tensor.bytes.size()) {
     return InvalidArgument(Format("{}: tensor {}: {} bytes do not make shape {} of {}", where,
                                   ShowJson(tensor.name), tensor.bytes.size(),

@@ -103,7 +103,7 @@ void MultiplyBlock(const KernelTable& kernels, const Factors& f, int64_t first, 
     function({
         .x = x + first * stride,
         .x_stride = stride,
-        .w = f.w->data + static_cast<size_t>(block.begin * f.w.cols()) * DTypeBytes(f.w->dtype),
+        .w = f.w->data + DTypeBytes(f.w->dtype, static_cast<uint64_t>(block.begin * f.w.cols())),
         .bias = f.bias ? f.bias.f32() + block.begin : nullptr,
         .y = y,
         .y_stride = y_stride,

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
+#include "quant/formats.h"
 #include "tensor/dtype.h"
 
 namespace moiety {
@@ -46,5 +48,31 @@ void DecodeQ8_0(const Q8_0Block* blocks, int64_t n, float* y) {
     }
   }
 }
+
+namespace {
+
+void Unpack(const std::byte* bytes, IntegerBlock& out) {
+  Q8_0Block block;
+  std::memcpy(&block, bytes, sizeof(block));
+  out.scale = F16ToF32(block.scale);
+  out.min_scale = 0;
+  std::copy_n(block.values, kQ8_0Values, out.values);
+}
+
+// Every rounding is as good as 8 bits allow: importance changes nothing.
+void Encode(const float* x, const float* /*importance*/, std::byte* bytes) {
+  constexpr float kLargest = 127 * 65504.0F;  // with the largest scale
+  float clamped[kQ8_0Values];
+  std::transform(x, x + kQ8_0Values, clamped,
+                 [](float value) { return std::clamp(value, -kLargest, kLargest); });
+  Q8_0Block block;
+  EncodeBlock(clamped, block);
+  std::memcpy(bytes, &block, sizeof(block));
+}
+
+}  // namespace
+
+const BlockFormat kFormatQ8_0 = {DType::kQ8_0, kQ8_0Values, sizeof(Q8_0Block),
+                                 false,        Unpack,      Encode};
 
 }  // namespace moiety

@@ -34,7 +34,7 @@ size_t OwnBytes(const Weight& weight, Residency residency, bool misaligned) {
   const auto count = static_cast<size_t>(*NumElements(weight.shape));
   if (weight.shape.size() == 1) return RoundUp(count * sizeof(float), kCacheLineBytes);
   if (residency == Residency::kMapped && !misaligned) return 0;
-  return RoundUp(count * DTypeBytes(weight.dtype), kCacheLineBytes);
+  return RoundUp(DTypeBytes(weight.dtype, count), kCacheLineBytes);
 }
 
 }  // namespace
@@ -56,11 +56,11 @@ Status WeightStore::AddRandom(const std::string& name, const Shape& shape) {
   }
   const auto count = static_cast<uint64_t>(NumElements(shape).value_or(INT64_MAX));
   const uint64_t left = random_limit_ - std::min(random_limit_, declared_bytes_);
-  if (count > left / DTypeBytes(random_->dtype)) {
+  if (count > left / DTypeBlockBytes(random_->dtype)) {
     return ResourceExhausted(Format("{}: random weights need more memory than the {} there is",
                                     where_, FormatBytes(random_limit_)));
   }
-  table_.tensors[name] = {random_->dtype, shape, -1, 0, count * DTypeBytes(random_->dtype)};
+  table_.tensors[name] = {random_->dtype, shape, -1, 0, DTypeBytes(random_->dtype, count)};
   return OkStatus();
 }
 
@@ -101,7 +101,7 @@ Status WeightStore::Load() {
     if (random_.has_value()) return false;
     const auto address =
         reinterpret_cast<uintptr_t>(FileBytes(table_.tensors.find(w.name)->second));
-    return address % DTypeBytes(w.dtype) != 0;
+    return address % DTypeBlockBytes(w.dtype) != 0;
   };
   size_t own_bytes = 0;
   for (const auto& [name, weight] : by_name_)

@@ -21,7 +21,7 @@ void StepCostCounter::Cost::Add(const Weight& weight) {
     bytes += count * sizeof(float);  // vectors are kept in f32
     return;
   }
-  bytes += count * DTypeBytes(weight.dtype);
+  bytes += DTypeBytes(weight.dtype, count);
   flops += 2 * count;
 }
 
@@ -32,7 +32,7 @@ StepCostCounter::StepCostCounter(const ModelInfo& info, const WeightStore& store
     const auto index = static_cast<size_t>(weight.group.index);
     switch (weight.group.kind) {
       case WeightKind::kEmbedding:
-        embedding_.bytes = static_cast<uint64_t>(weight.shape[1]) * DTypeBytes(weight.dtype);
+        embedding_.bytes = DTypeBytes(weight.dtype, static_cast<uint64_t>(weight.shape[1]));
         break;
       case WeightKind::kHead:
         logit_row_.Add(weight);

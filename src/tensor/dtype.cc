@@ -10,10 +10,11 @@ namespace {
 struct DTypeRow {
   DType dtype;
   std::string_view name;
-  size_t bytes;
+  size_t bytes;  // of a block
+  size_t block = 1;
 };
 
-constexpr std::array<DTypeRow, 13> kRows = {{
+constexpr std::array<DTypeRow, 26> kRows = {{
     {DType::kF64, "F64", 8},
     {DType::kF32, "F32", 4},
     {DType::kF16, "F16", 2},
@@ -27,13 +28,28 @@ constexpr std::array<DTypeRow, 13> kRows = {{
     {DType::kU16, "U16", 2},
     {DType::kU8, "U8", 1},
     {DType::kBool, "BOOL", 1},
+    {DType::kQ4_0, "Q4_0", 18, 32},
+    {DType::kQ4_1, "Q4_1", 20, 32},
+    {DType::kQ5_0, "Q5_0", 22, 32},
+    {DType::kQ5_1, "Q5_1", 24, 32},
+    {DType::kQ8_0, "Q8_0", 34, 32},
+    {DType::kQ2_K, "Q2_K", 84, 256},
+    {DType::kQ3_K, "Q3_K", 110, 256},
+    {DType::kQ4_K, "Q4_K", 144, 256},
+    {DType::kQ5_K, "Q5_K", 176, 256},
+    {DType::kQ6_K, "Q6_K", 210, 256},
+    {DType::kIQ4_NL, "IQ4_NL", 18, 32},
+    {DType::kIQ4_XS, "IQ4_XS", 136, 256},
+    {DType::kMXFP4, "MXFP4", 17, 32},
 }};
 
 }  // namespace
 
 std::string_view DTypeName(DType dtype) { return kRows[static_cast<size_t>(dtype)].name; }
 
-size_t DTypeBytes(DType dtype) { return kRows[static_cast<size_t>(dtype)].bytes; }
+size_t DTypeBlockBytes(DType dtype) { return kRows[static_cast<size_t>(dtype)].bytes; }
+
+size_t DTypeBlockValues(DType dtype) { return kRows[static_cast<size_t>(dtype)].block; }
 
 std::optional<DType> DTypeFromName(std::string_view name) {
   for (const DTypeRow& row : kRows) {

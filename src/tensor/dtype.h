@@ -22,13 +22,35 @@ enum class DType : uint8_t {
   kU32,
   kU16,
   kU8,
-  kBool
+  kBool,
+  // Blocks of values that share scales, as GGML lays them out; quant/ knows what is in them.
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  kQ8_0,
+  kQ2_K,
+  kQ3_K,
+  kQ4_K,
+  kQ5_K,
+  kQ6_K,
+  kIQ4_NL,
+  kIQ4_XS,
+  kMXFP4
 };
 
-// "F32", "BF16", …: the names of the safetensors format.
+// "F32", "BF16", …, "Q4_K": the names of the safetensors format and of GGML.
 std::string_view DTypeName(DType dtype);
 std::optional<DType> DTypeFromName(std::string_view name);
-size_t DTypeBytes(DType dtype);
+
+// Values that lie together, and their bytes: 1 value for numbers, 32 or 256 for block formats.
+size_t DTypeBlockValues(DType dtype);
+size_t DTypeBlockBytes(DType dtype);
+inline bool IsBlockFormat(DType dtype) { return DTypeBlockValues(dtype) > 1; }
+// Bytes of `count` values, a multiple of DTypeBlockValues().
+inline uint64_t DTypeBytes(DType dtype, uint64_t count) {
+  return count / DTypeBlockValues(dtype) * DTypeBlockBytes(dtype);
+}
 
 // One element, exactly. f16 subnormals, infinities and NaNs included.
 float F16ToF32(uint16_t bits);

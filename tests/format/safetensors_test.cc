@@ -225,7 +225,8 @@ TEST(ParseSafetensors, EveryNumberOfTheHeaderMatters) {
       entry.dtype = static_cast<DType>(draw(0, 12));
       for (int rank = draw(0, 3); rank > 0; --rank) entry.shape.push_back(draw(1, 4));
       entry.begin = offset;
-      offset += *NumElements(entry.shape) * static_cast<int64_t>(DTypeBytes(entry.dtype));
+      offset += static_cast<int64_t>(
+          DTypeBytes(entry.dtype, static_cast<uint64_t>(*NumElements(entry.shape))));
       entry.end = offset;
     }
     std::shuffle(entries.begin(), entries.end(), random);

@@ -62,7 +62,7 @@ std::vector<float> RunMatmul(const KernelTable& table, size_t type, const Matmul
                              std::vector<float> x_values, const std::vector<float>& w_values) {
   Unaligned x(x_values);
   std::vector<std::byte> w = ToBytes(w_values, kWeightTypes[type]);
-  const size_t element = DTypeBytes(kWeightTypes[type]);
+  const size_t element = DTypeBlockBytes(kWeightTypes[type]);
   w.insert(w.begin(), element, std::byte{0});
   Unaligned bias(AwkwardValues(c.outputs, 3));
   std::vector<float> y(static_cast<size_t>(c.rows * c.y_stride + 1), kGuard);

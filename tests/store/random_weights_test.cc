@@ -13,7 +13,7 @@ namespace {
 std::vector<std::byte> Matrix(const RandomWeights& random, const std::string& name, int64_t count,
                               int threads = 1) {
   ThreadPool pool(threads);
-  std::vector<std::byte> bytes(static_cast<size_t>(count) * DTypeBytes(random.dtype));
+  std::vector<std::byte> bytes(DTypeBytes(random.dtype, static_cast<uint64_t>(count)));
   FillRandomMatrix(pool, random, name, count, bytes.data());
   return bytes;
 }

@@ -247,10 +247,10 @@ TEST(RandomStore, WeightsAreMadeAsDeclared) {
     EXPECT_FALSE(store.Declare(kHead, "m.weight", {50, 3}).ok()) << "another shape";
     EXPECT_EQ(store.declared_bytes(), (150 + 5) * DTypeBytes(dtype));
     ASSERT_TRUE(store.Load().ok());
-    EXPECT_EQ(budget.used_bytes(MemoryUse::kWeights), RoundUp(150 * DTypeBytes(dtype), 64) + 64);
+    EXPECT_EQ(budget.used_bytes(MemoryUse::kWeights), RoundUp(DTypeBytes(dtype, 150), 64) + 64);
     EXPECT_EQ(matrix->dtype, dtype);
     EXPECT_EQ(matrix->data, tied->data);
-    std::vector<std::byte> expected(150 * DTypeBytes(dtype));
+    std::vector<std::byte> expected(DTypeBytes(dtype, 150));
     FillRandomMatrix(pool, {dtype, 7}, "m.weight", 150, expected.data());
     EXPECT_EQ(std::memcmp(matrix->data, expected.data(), expected.size()), 0);
     EXPECT_TRUE(SameBits({gain.f32(), 5}, std::vector<float>(5, 1.0F)));

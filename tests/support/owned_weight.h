@@ -16,7 +16,7 @@ namespace moiety {
 
 // `values` rounded to f32, f16 or bf16, as bytes of that type.
 inline std::vector<std::byte> ToBytes(const std::vector<float>& values, DType dtype) {
-  std::vector<std::byte> bytes(values.size() * DTypeBytes(dtype));
+  std::vector<std::byte> bytes(DTypeBytes(dtype, values.size()));
   for (size_t i = 0; i < values.size(); ++i) {
     if (dtype == DType::kF32) {
       std::memcpy(&bytes[4 * i], &values[i], 4);
@@ -30,7 +30,7 @@ inline std::vector<std::byte> ToBytes(const std::vector<float>& values, DType dt
 
 // The values that such bytes stand for.
 inline std::vector<float> FromBytes(const std::vector<std::byte>& bytes, DType dtype) {
-  std::vector<float> values(bytes.size() / DTypeBytes(dtype));
+  std::vector<float> values(bytes.size() / DTypeBlockBytes(dtype));
   for (size_t i = 0; i < values.size(); ++i) {
     if (dtype == DType::kF32) {
       std::memcpy(&values[i], &bytes[4 * i], 4);

@@ -49,6 +49,9 @@ class TensorFile {
   std::vector<int64_t> Longs(const std::string& name) const {
     return Values<int64_t>(name, DType::kI64);
   }
+  std::vector<std::byte> Bytes(const std::string& name) const {
+    return Values<std::byte>(name, DType::kU8);
+  }
 
  private:
   const TensorInfo* Find(const std::string& name) const {
