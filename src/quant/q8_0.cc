@@ -64,7 +64,7 @@ void Encode(const float* x, const float* /*importance*/, std::byte* bytes) {
   constexpr float kLargest = 127 * 65504.0F;  // with the largest scale
   float clamped[kQ8_0Values];
   std::transform(x, x + kQ8_0Values, clamped,
-                 [](float value) { return std::clamp(value, -kLargest, kLargest); });
+                 [&](float value) { return std::clamp(value, -kLargest, kLargest); });
   Q8_0Block block;
   EncodeBlock(clamped, block);
   std::memcpy(bytes, &block, sizeof(block));
