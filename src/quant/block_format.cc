@@ -25,9 +25,8 @@ void DecodeBlocks(const BlockFormat& format, const std::byte* blocks, int64_t n,
     format.unpack(blocks, block);
     for (int64_t i = 0; i < format.num_values; ++i) {
       const float value = block.scale * static_cast<float>(block.values[i]);
-      y[first + i] = format.has_mins
-                         ? value - block.min_scale * static_cast<float>(block.mins[i / kMinValues])
-                         : value;
+      const int16_t min = format.has_mins ? block.mins[i / kMinValues] : int16_t{0};
+      y[first + i] = format.has_mins ? value - block.min_scale * static_cast<float>(min) : value;
     }
   }
 }

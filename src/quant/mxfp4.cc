@@ -34,8 +34,8 @@ void Unpack(const std::byte* bytes, IntegerBlock& out) {
   out.scale = HalfScale(block.exponent);
   out.min_scale = 0;
   for (int i = 0; i < 16; ++i) {
-    out.values[i] = kTwice[block.low_high[i] & 15];
-    out.values[16 + i] = kTwice[block.low_high[i] >> 4];
+    out.values[i] = static_cast<int16_t>(kTwice[block.low_high[i] & 15]);
+    out.values[16 + i] = static_cast<int16_t>(kTwice[block.low_high[i] >> 4]);
   }
 }
 

@@ -2,12 +2,12 @@
 
 #include <gmock/gmock.h>
 
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 
 #include "io/mapped_file.h"
+#include "support/gguf_bytes.h"
 #include "support/paths.h"
 
 namespace moiety {
@@ -16,53 +16,12 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// A file, piece by piece.
-class Bytes {
- public:
-  template <class T>
-  Bytes& Add(T value) {
-    text_.append(reinterpret_cast<const char*>(&value), sizeof(value));
-    return *this;
-  }
-  Bytes& String(std::string_view text) {
-    Add<uint64_t>(text.size());
-    text_ += text;
-    return *this;
-  }
-  Bytes& Raw(std::string_view text) {
-    text_ += text;
-    return *this;
-  }
-  Bytes& Zeros(size_t count) {
-    text_.append(count, '\0');
-    return *this;
-  }
-  Bytes& AlignTo(size_t alignment) {
-    return Zeros((alignment - text_.size() % alignment) % alignment);
-  }
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
-
-Bytes Head(uint64_t num_tensors, uint64_t num_pairs, uint32_t version = 3) {
-  return Bytes().Raw("GGUF").Add(version).Add(num_tensors).Add(num_pairs);
-}
-
 Result<GgufHeader> Parse(const std::string& text) {
   return ParseGgufHeader(std::as_bytes(std::span(text)), "x.gguf");
 }
 
-Bytes& AddTensor(Bytes& bytes, std::string_view name, std::initializer_list<uint64_t> dims,
-                 uint32_t type, uint64_t offset) {
-  bytes.String(name).Add<uint32_t>(static_cast<uint32_t>(dims.size()));
-  for (const uint64_t dim : dims) bytes.Add(dim);
-  return bytes.Add(type).Add(offset);
-}
-
 TEST(Gguf, EveryTypeOfValue) {
-  Bytes file = Head(0, 16);
+  GgufBytes file = GgufHead(0, 16);
   file.String("u8").Add<uint32_t>(0).Add<uint8_t>(200);
   file.String("i8").Add<uint32_t>(1).Add<int8_t>(-7);
   file.String("u16").Add<uint32_t>(2).Add<uint16_t>(60000);
@@ -116,7 +75,7 @@ TEST(Gguf, EveryTypeOfValue) {
 }
 
 TEST(Gguf, TensorsLieWhereTheFileSays) {
-  Bytes file = Head(2, 1, 2);
+  GgufBytes file = GgufHead(2, 1, 2);
   file.String("general.alignment").Add<uint32_t>(4).Add<uint32_t>(64);
   AddTensor(file, "b", {512, 3}, 12, 64);  // Q4_K
   AddTensor(file, "a", {5}, 0, 0);
@@ -141,7 +100,7 @@ TEST(Gguf, TensorsLieWhereTheFileSays) {
 TEST(Gguf, WrongFilesAreRefused) {
   const auto with_tensor = [](std::initializer_list<uint64_t> dims, uint32_t type,
                               uint64_t offset) {
-    Bytes file = Head(1, 0);
+    GgufBytes file = GgufHead(1, 0);
     return AddTensor(file, "t", dims, type, offset).AlignTo(32).Zeros(64).text();
   };
   const std::vector<std::tuple<std::string, std::string, StatusCode>> cases = {
@@ -149,20 +108,25 @@ TEST(Gguf, WrongFilesAreRefused) {
       {"GGML", "not a GGUF file", StatusCode::kInvalidData},
       {"GGUF", "the version needs 4 bytes at byte 4, but the file has only 0 more",
        StatusCode::kInvalidData},
-      {Head(0, 0, 1).text(), "GGUF version 1; expected 2 or 3", StatusCode::kUnsupported},
-      {Head(0, 0, 0x03000000).text(), "big-endian", StatusCode::kUnsupported},
-      {Head(0, 0, 9).text(), "expected GGUF version 2 or 3, found 9", StatusCode::kInvalidData},
-      {Head(0, uint64_t{1} << 63).text(), "do not fit the 24 bytes", StatusCode::kInvalidData},
-      {Head(uint64_t{1} << 62, 0).text(), "do not fit the 24 bytes", StatusCode::kInvalidData},
-      {Head(0, 1).Add<uint64_t>(UINT64_MAX).Zeros(9).text(), "key 0 needs",
+      {GgufHead(0, 0, 1).text(), "GGUF version 1; expected 2 or 3", StatusCode::kUnsupported},
+      {GgufHead(0, 0, 0x03000000).text(), "big-endian", StatusCode::kUnsupported},
+      {GgufHead(0, 0, 9).text(), "expected GGUF version 2 or 3, found 9", StatusCode::kInvalidData},
+      {GgufHead(0, uint64_t{1} << 63).text(), "do not fit the 24 bytes", StatusCode::kInvalidData},
+      {GgufHead(uint64_t{1} << 62, 0).text(), "do not fit the 24 bytes", StatusCode::kInvalidData},
+      {GgufHead(0, 1).Add<uint64_t>(UINT64_MAX).Zeros(9).text(), "key 0 needs",
        StatusCode::kInvalidData},
-      {Head(0, 1).String("k").Add<uint32_t>(13).Zeros(9).text(), "expected a type from 0 to 12",
+      {GgufHead(0, 1).String("k").Add<uint32_t>(13).Zeros(9).text(), "expected a type from 0 to 12",
        StatusCode::kInvalidData},
-      {Head(0, 1).String("k").Add<uint32_t>(9).Add<uint32_t>(4).Add<uint64_t>(1ULL << 62).text(),
+      {GgufHead(0, 1)
+           .String("k")
+           .Add<uint32_t>(9)
+           .Add<uint32_t>(4)
+           .Add<uint64_t>(1ULL << 62)
+           .text(),
        "elements of 4 bytes", StatusCode::kInvalidData},
-      {Head(0, 1).String("k").Add<uint32_t>(9).Add<uint32_t>(9).Zeros(8).text(),
+      {GgufHead(0, 1).String("k").Add<uint32_t>(9).Add<uint32_t>(9).Zeros(8).text(),
        "an array of arrays", StatusCode::kUnsupported},
-      {Head(0, 2)
+      {GgufHead(0, 2)
            .String("k")
            .Add<uint32_t>(0)
            .Zeros(1)
@@ -171,12 +135,12 @@ TEST(Gguf, WrongFilesAreRefused) {
            .Zeros(1)
            .text(),
        "key \"k\" is there twice", StatusCode::kInvalidData},
-      {Head(0, 1).String("\xFF\xFE").Add<uint32_t>(0).Zeros(1).text(), "not UTF-8",
+      {GgufHead(0, 1).String("\xFF\xFE").Add<uint32_t>(0).Zeros(1).text(), "not UTF-8",
        StatusCode::kInvalidData},
-      {Head(0, 1).String("general.alignment").Add<uint32_t>(4).Add<uint32_t>(24).text(),
+      {GgufHead(0, 1).String("general.alignment").Add<uint32_t>(4).Add<uint32_t>(24).text(),
        "expected a power of two up to 2^30, found 24", StatusCode::kInvalidData},
-      {Head(0, 1).String("general.alignment").Add<uint32_t>(8).String("32").text(), "found string",
-       StatusCode::kInvalidData},
+      {GgufHead(0, 1).String("general.alignment").Add<uint32_t>(8).String("32").text(),
+       "found string", StatusCode::kInvalidData},
       {with_tensor({1, 1, 1, 1, 1}, 0, 0), "expected 1 to 4 dimensions, found 5",
        StatusCode::kInvalidData},
       {with_tensor({0}, 0, 0), "a dimension of 0", StatusCode::kInvalidData},
@@ -198,12 +162,12 @@ TEST(Gguf, WrongFilesAreRefused) {
     EXPECT_THAT(std::string(header.status().message()), HasSubstr(message));
     EXPECT_EQ(header.status().code(), code) << message;
   }
-  Bytes overlap = Head(2, 0);
+  GgufBytes overlap = GgufHead(2, 0);
   AddTensor(overlap, "a", {16}, 0, 0);
   AddTensor(overlap, "b", {4}, 0, 32);
   EXPECT_THAT(std::string(Parse(overlap.AlignTo(32).Zeros(64).text()).status().message()),
               HasSubstr("tensors \"a\" and \"b\" overlap"));
-  Bytes twice = Head(2, 0);
+  GgufBytes twice = GgufHead(2, 0);
   AddTensor(twice, "a", {4}, 0, 0);
   AddTensor(twice, "a", {4}, 0, 32);
   EXPECT_THAT(std::string(Parse(twice.AlignTo(32).Zeros(64).text()).status().message()),
@@ -212,7 +176,7 @@ TEST(Gguf, WrongFilesAreRefused) {
 
 // Wherever a file ends, there is a message and no crash.
 TEST(Gguf, CutFiles) {
-  Bytes file = Head(1, 2);
+  GgufBytes file = GgufHead(1, 2);
   file.String("general.architecture").Add<uint32_t>(8).String("llama");
   file.String("list").Add<uint32_t>(9).Add<uint32_t>(8).Add<uint64_t>(2).String("x").String("yz");
   AddTensor(file, "t", {32}, 8, 0);

@@ -245,7 +245,7 @@ TEST(RandomStore, WeightsAreMadeAsDeclared) {
     const WeightRef tied = *store.Declare(kHead, "m.weight", {3, 50});
     const WeightRef gain = *store.Declare(kHead, "norm.weight", {5});
     EXPECT_FALSE(store.Declare(kHead, "m.weight", {50, 3}).ok()) << "another shape";
-    EXPECT_EQ(store.declared_bytes(), (150 + 5) * DTypeBytes(dtype));
+    EXPECT_EQ(store.declared_bytes(), DTypeBytes(dtype, 150 + 5));
     ASSERT_TRUE(store.Load().ok());
     EXPECT_EQ(budget.used_bytes(MemoryUse::kWeights), RoundUp(DTypeBytes(dtype, 150), 64) + 64);
     EXPECT_EQ(matrix->dtype, dtype);

@@ -1,0 +1,412 @@
+#include "format/gguf_model.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "base/format.h"
+#include "format/json.h"
+#include "io/mapped_file.h"
+
+namespace moiety {
+namespace {
+
+using nlohmann::json;
+
+enum class Kind : uint8_t { kInteger, kNumber };
+
+// A key behind "ARCHITECTURE." and the field of config.json that says the same.
+struct KeyRow {
+  std::string_view key;
+  std::string_view field;
+  Kind kind = Kind::kInteger;
+  bool required = false;
+};
+constexpr std::array kKeys = {
+    KeyRow{"block_count", "num_hidden_layers", Kind::kInteger, true},
+    KeyRow{"context_length", "max_position_embeddings", Kind::kInteger, true},
+    KeyRow{"embedding_length", "hidden_size", Kind::kInteger, true},
+    KeyRow{"feed_forward_length", "intermediate_size", Kind::kInteger, true},
+    KeyRow{"attention.head_count", "num_attention_heads", Kind::kInteger, true},
+    KeyRow{"attention.head_count_kv", "num_key_value_heads"},
+    KeyRow{"attention.key_length", "head_dim"},
+    KeyRow{"attention.layer_norm_rms_epsilon", "rms_norm_eps", Kind::kNumber, true},
+    KeyRow{"attention.sliding_window", "sliding_window"},
+    KeyRow{"rope.freq_base", "rope_theta", Kind::kNumber},
+    KeyRow{"expert_used_count", "num_experts_per_tok"},
+    KeyRow{"expert_feed_forward_length", "moe_intermediate_size"},
+};
+
+struct NameRow {
+  std::string_view gguf;  // without ".weight" or ".bias"
+  std::string_view name;
+};
+// Of layers, behind "blk.N." and "model.layers.N.".
+constexpr std::array kLayerNames = {
+    NameRow{"attn_norm", "input_layernorm"},    NameRow{"attn_q", "self_attn.q_proj"},
+    NameRow{"attn_k", "self_attn.k_proj"},      NameRow{"attn_v", "self_attn.v_proj"},
+    NameRow{"attn_output", "self_attn.o_proj"}, NameRow{"attn_q_norm", "self_attn.q_norm"},
+    NameRow{"attn_k_norm", "self_attn.k_norm"}, NameRow{"ffn_norm", "post_attention_layernorm"},
+    NameRow{"ffn_gate", "mlp.gate_proj"},       NameRow{"ffn_up", "mlp.up_proj"},
+    NameRow{"ffn_down", "mlp.down_proj"},
+};
+constexpr std::array kNames = {
+    NameRow{"token_embd", "model.embed_tokens"},
+    NameRow{"output_norm", "model.norm"},
+    NameRow{"output", "lm_head"},
+};
+
+// What differs between architectures.
+struct Architecture {
+  std::string_view gguf;
+  std::string_view model_type;           // without experts
+  std::string_view moe_model_type = {};  // with experts; empty: has none
+  // With experts: the field of their number, and names behind "model.layers.N.".
+  std::string_view num_experts = "num_experts";
+  std::string_view router = "mlp.gate";
+  std::string_view expert_gate = "mlp.experts.{e}.gate_proj";
+  std::string_view expert_up = "mlp.experts.{e}.up_proj";
+  std::string_view expert_down = "mlp.experts.{e}.down_proj";
+  // Rows of q and k stand so that rope turns neighbours.
+  bool rope_interleave = false;
+};
+constexpr std::array kArchitectures = {
+    Architecture{.gguf = "llama",
+                 .model_type = "llama",
+                 .moe_model_type = "mixtral",
+                 .num_experts = "num_local_experts",
+                 .router = "block_sparse_moe.gate",
+                 .expert_gate = "block_sparse_moe.experts.{e}.w1",
+                 .expert_up = "block_sparse_moe.experts.{e}.w3",
+                 .expert_down = "block_sparse_moe.experts.{e}.w2",
+                 .rope_interleave = true},
+    Architecture{.gguf = "qwen2", .model_type = "qwen2"},
+    Architecture{.gguf = "qwen3", .model_type = "qwen3"},
+};
+
+// The metadata of one file: looks keys up and notes the first error.
+class Metadata {
+ public:
+  Metadata(const GgufHeader& header, const std::string& where) : header_(header), where_(where) {}
+
+  const GgufValue* Find(const std::string& key) const { return header_.Find(key); }
+  template <class T>
+  std::optional<T> Get(const std::string& key, std::string_view expected,
+                       std::optional<T> (GgufValue::*as)() const) {
+    const GgufValue* value = Find(key);
+    if (value == nullptr) return std::nullopt;
+    const std::optional<T> found = (value->*as)();
+    if (!found.has_value()) {
+      Fail(InvalidData(Format("{}: {}: expected {}, found {}", where_, key, expected,
+                              GgufTypeName(value->type))));
+    }
+    return found;
+  }
+  std::optional<int64_t> Integer(const std::string& key) {
+    return Get<int64_t>(key, "an integer", &GgufValue::Integer);
+  }
+  std::optional<double> Number(const std::string& key) {
+    return Get<double>(key, "a number", &GgufValue::Number);
+  }
+  std::optional<std::string_view> String(const std::string& key) {
+    return Get<std::string_view>(key, "a string", &GgufValue::String);
+  }
+  void Fail(Status status) {
+    if (status_.ok()) status_ = std::move(status);
+  }
+  const Status& status() const { return status_; }
+  const std::string& where() const { return where_; }
+
+ private:
+  const GgufHeader& header_;
+  const std::string& where_;
+  Status status_;
+};
+
+Result<const Architecture*> FindArchitecture(Metadata& metadata) {
+  const std::optional<std::string_view> name = metadata.String("general.architecture");
+  MOIETY_RETURN_IF_ERROR(metadata.status());
+  if (!name.has_value()) {
+    return InvalidData(Format("{}: general.architecture is missing", metadata.where()));
+  }
+  std::string known;
+  for (const Architecture& architecture : kArchitectures) {
+    if (architecture.gguf == *name) return &architecture;
+    known += (known.empty() ? "" : ", ") + std::string(architecture.gguf);
+  }
+  return Unsupported(Format("{}: general.architecture is {}, which is not one of the supported {}",
+                            metadata.where(), ShowJson(std::string(*name)), known));
+}
+
+// rope.scaling.* as the object rope_scaling.
+void AddRopeScaling(Metadata& metadata, const std::string& prefix, json& config) {
+  const std::string rope = prefix + "rope.scaling.";
+  const std::optional<std::string_view> type = metadata.String(rope + "type");
+  if (!type.has_value() || *type == "none") return;
+  json scaling = {{"rope_type", std::string(*type)}};
+  if (const auto factor = metadata.Number(rope + "factor")) scaling["factor"] = *factor;
+  if (const auto original = metadata.Integer(rope + "original_context_length")) {
+    scaling["original_max_position_embeddings"] = *original;
+  }
+  for (const auto& [key, field] :
+       {std::pair{"yarn_beta_fast", "beta_fast"}, std::pair{"yarn_beta_slow", "beta_slow"},
+        std::pair{"attn_factor", "attention_factor"}}) {
+    if (const auto number = metadata.Number(rope + key)) scaling[field] = *number;
+  }
+  config["rope_scaling"] = std::move(scaling);
+}
+
+json ReadConfig(Metadata& metadata, const Architecture& architecture, bool tied) {
+  const std::string prefix = std::string(architecture.gguf) + ".";
+  json config = json::object();
+  for (const KeyRow& row : kKeys) {
+    const std::string key = prefix + std::string(row.key);
+    const std::string field(row.field);
+    if (row.required && metadata.Find(key) == nullptr) {
+      metadata.Fail(InvalidData(Format("{}: {} is missing", metadata.where(), key)));
+    }
+    if (row.kind == Kind::kInteger) {
+      if (const auto value = metadata.Integer(key)) config[field] = *value;
+    } else if (const auto value = metadata.Number(key)) {
+      config[field] = *value;
+    }
+  }
+  if (!config.contains("sliding_window")) config["sliding_window"] = nullptr;
+  config["tie_word_embeddings"] = tied;
+  config["rope_interleave"] = architecture.rope_interleave;
+  AddRopeScaling(metadata, prefix, config);
+
+  const int64_t experts = metadata.Integer(prefix + "expert_count").value_or(0);
+  if (experts != 0 && architecture.moe_model_type.empty()) {
+    metadata.Fail(Unsupported(Format("{}: {}expert_count is {}: {} with experts is not supported",
+                                     metadata.where(), prefix, experts, architecture.gguf)));
+  }
+  config["model_type"] =
+      std::string(experts == 0 ? architecture.model_type : architecture.moe_model_type);
+  if (experts != 0) config[std::string(architecture.num_experts)] = experts;
+  return config;
+}
+
+// Only a part of each head turned would change every result.
+void CheckRope(Metadata& metadata, const Architecture& architecture, const json& config) {
+  const std::string key = std::string(architecture.gguf) + ".rope.dimension_count";
+  const std::optional<int64_t> turned = metadata.Integer(key);
+  if (!turned.has_value() || !metadata.status().ok()) return;
+  const auto heads = config["num_attention_heads"].get<int64_t>();
+  const int64_t head_dim = config.contains("head_dim") ? config["head_dim"].get<int64_t>()
+                           : heads > 0 ? config["hidden_size"].get<int64_t>() / heads
+                                       : 0;
+  if (*turned != head_dim) {
+    metadata.Fail(
+        Unsupported(Format("{}: {} is {}, but heads have {} dimensions: rope for a part "
+                           "of them is not supported",
+                           metadata.where(), key, *turned, head_dim)));
+  }
+}
+
+// The size of the vocabulary is the number of tokens.
+void AddVocabulary(Metadata& metadata, const Architecture& architecture, json& config) {
+  const GgufValue* tokens = metadata.Find("tokenizer.ggml.tokens");
+  const std::optional<int64_t> size =
+      metadata.Integer(std::string(architecture.gguf) + ".vocab_size");
+  if (tokens == nullptr && !size.has_value()) {
+    metadata.Fail(InvalidData(Format("{}: has neither tokenizer.ggml.tokens nor {}.vocab_size",
+                                     metadata.where(), architecture.gguf)));
+    return;
+  }
+  const auto count = tokens == nullptr ? *size : static_cast<int64_t>(tokens->count);
+  config["vocab_size"] = count;
+  if (size.has_value() && *size != count) {
+    metadata.Fail(InvalidData(Format("{}: {}.vocab_size is {}, but there are {} tokens",
+                                     metadata.where(), architecture.gguf, *size, count)));
+  }
+}
+
+Result<GenerationConfig> ReadGeneration(Metadata& metadata) {
+  GenerationConfig generation;
+  const auto id = [&](const char* name) -> std::optional<int32_t> {
+    const std::string key = Format("tokenizer.ggml.{}_token_id", name);
+    const std::optional<int64_t> value = metadata.Integer(key);
+    if (!value.has_value()) return std::nullopt;
+    if (*value < 0 || *value > INT32_MAX) {
+      metadata.Fail(InvalidData(
+          Format("{}: {}: expected a token id, found {}", metadata.where(), key, *value)));
+      return std::nullopt;
+    }
+    return static_cast<int32_t>(*value);
+  };
+  generation.bos_token_id = id("bos");
+  generation.pad_token_id = id("padding");
+  for (const char* name : {"eos", "eot", "eom"}) {  // of a text, a turn, a message
+    if (const auto token = id(name)) generation.eos_token_ids.push_back(*token);
+  }
+  MOIETY_RETURN_IF_ERROR(metadata.status());
+  return generation;
+}
+
+// "blk.12.attn_q" → 12 and "attn_q".
+std::optional<std::pair<std::string, std::string_view>> SplitLayer(std::string_view name) {
+  constexpr std::string_view kPrefix = "blk.";
+  if (name.substr(0, kPrefix.size()) != kPrefix) return std::nullopt;
+  name.remove_prefix(kPrefix.size());
+  const size_t dot = name.find('.');
+  if (dot == std::string_view::npos || dot == 0 || name.find_first_not_of("0123456789") != dot) {
+    return std::nullopt;
+  }
+  return std::pair{std::string(name.substr(0, dot)), name.substr(dot + 1)};
+}
+
+template <size_t N>
+std::optional<std::string> Lookup(const std::array<NameRow, N>& rows, std::string_view stem) {
+  for (const NameRow& row : rows) {
+    if (row.gguf == stem) return std::string(row.name);
+  }
+  return std::nullopt;
+}
+
+std::string WithExpert(std::string_view pattern, int64_t expert) {
+  constexpr std::string_view kField = "{e}";
+  std::string name(pattern);
+  return name.replace(name.find(kField), kField.size(), std::to_string(expert));
+}
+
+// The names that tensors get.
+class Namer {
+ public:
+  Namer(const Architecture& architecture, int64_t num_experts)
+      : architecture_(architecture), num_experts_(num_experts) {}
+
+  // Adds a tensor of the file under its names here.
+  void Add(const std::string& gguf, const TensorInfo& info, TensorTable& table) const {
+    const size_t dot = gguf.rfind('.');
+    const std::string_view stem = std::string_view(gguf).substr(0, dot);
+    const std::string suffix = dot == std::string::npos ? "" : gguf.substr(dot);
+    const auto layer = SplitLayer(stem);
+    if (!layer.has_value()) {
+      const auto name = Lookup(kNames, stem);
+      table.tensors.emplace(name.has_value() ? *name + suffix : gguf, info);
+      return;
+    }
+    const std::string prefix = "model.layers." + layer->first + ".";
+    if (const std::string_view pattern = Experts(layer->second); !pattern.empty()) {
+      AddExperts(prefix, pattern, suffix, info, table);
+      return;
+    }
+    std::optional<std::string> name = Lookup(kLayerNames, layer->second);
+    if (layer->second == "ffn_gate_inp") name = std::string(architecture_.router);
+    table.tensors.emplace(name.has_value() ? prefix + *name + suffix : gguf, info);
+  }
+
+ private:
+  std::string_view Experts(std::string_view stem) const {
+    if (stem == "ffn_gate_exps") return architecture_.expert_gate;
+    if (stem == "ffn_up_exps") return architecture_.expert_up;
+    if (stem == "ffn_down_exps") return architecture_.expert_down;
+    return {};
+  }
+
+  void AddExperts(const std::string& prefix, std::string_view pattern, const std::string& suffix,
+                  const TensorInfo& stack, TensorTable& table) const {
+    // A stack of another number is left whole: the model then misses its experts by name.
+    const bool is_stack = stack.shape.size() == 3 && stack.shape[0] == num_experts_;
+    const int64_t count = is_stack ? num_experts_ : 0;
+    for (int64_t e = 0; e < count; ++e) {
+      TensorInfo info = stack;
+      info.shape.erase(info.shape.begin());
+      info.size_bytes = stack.size_bytes / static_cast<uint64_t>(count);
+      info.offset += static_cast<uint64_t>(e) * info.size_bytes;
+      std::string name = prefix;
+      name.append(WithExpert(pattern, e)).append(suffix);
+      table.tensors.emplace(std::move(name), std::move(info));
+    }
+  }
+
+  const Architecture& architecture_;
+  int64_t num_experts_;
+};
+
+// "a/b-00001-of-00003.gguf" → the names of all parts; only the path itself if it is no such name.
+Result<std::vector<std::filesystem::path>> Parts(const std::filesystem::path& path, int64_t count) {
+  constexpr size_t kDigits = 5;
+  const std::string name = path.filename().string();
+  const std::string ending = Format("-00001-of-{:05}.gguf", count);
+  if (name.size() <= ending.size() ||
+      name.compare(name.size() - ending.size(), ending.size(), ending) != 0) {
+    return InvalidArgument(
+        Format("{}: is a part of a file that was split in {}: expected the "
+               "first, whose name ends with {}",
+               path.string(), count, ending));
+  }
+  std::vector<std::filesystem::path> parts;
+  for (int64_t i = 1; i <= count; ++i) {
+    std::string part = name;
+    part.replace(name.size() - ending.size() + 1, kDigits, Format("{:05}", i));
+    parts.push_back(path.parent_path() / part);
+  }
+  return parts;
+}
+
+// Maps a file and adds its tensors.
+Result<GgufHeader> AddFile(const std::filesystem::path& path, TensorTable& table) {
+  MOIETY_ASSIGN_OR_RETURN(auto file, MappedFile::Open(path));
+  MOIETY_ASSIGN_OR_RETURN(GgufHeader header, ParseGgufHeader(file->bytes(), path.string()));
+  for (auto& [name, info] : header.tensors) {
+    info.file = static_cast<int32_t>(table.files.size());
+    if (!table.tensors.emplace(name, info).second) {
+      return InvalidData(
+          Format("{}: tensor {} is in an earlier part as well", path.string(), ShowJson(name)));
+    }
+  }
+  table.files.push_back(std::move(file));
+  return header;
+}
+
+}  // namespace
+
+Result<GgufModel> ReadGgufModel(GgufHeader header, TensorTable tensors, const std::string& where) {
+  Metadata metadata(header, where);
+  MOIETY_ASSIGN_OR_RETURN(const Architecture* const architecture, FindArchitecture(metadata));
+  if (tensors.tensors.contains("rope_freqs.weight")) {
+    return Unsupported(Format("{}: rope frequencies in a tensor are not supported", where));
+  }
+  GgufModel model;
+  const bool tied = !tensors.tensors.contains("output.weight");
+  json config = ReadConfig(metadata, *architecture, tied);
+  MOIETY_RETURN_IF_ERROR(metadata.status());
+  CheckRope(metadata, *architecture, config);
+  AddVocabulary(metadata, *architecture, config);
+  MOIETY_RETURN_IF_ERROR(metadata.status());
+  MOIETY_ASSIGN_OR_RETURN(model.generation, ReadGeneration(metadata));
+  const std::string num_experts(architecture->num_experts);
+  const Namer namer(*architecture,
+                    config.contains(num_experts) ? config[num_experts].get<int64_t>() : 0);
+  for (const auto& [name, info] : tensors.tensors) namer.Add(name, info, model.tensors);
+  model.tensors.files = std::move(tensors.files);
+  model.config = std::make_shared<const json>(std::move(config));
+  model.header = std::move(header);
+  return model;
+}
+
+Result<GgufModel> OpenGgufModel(const std::filesystem::path& path) {
+  TensorTable tensors;
+  MOIETY_ASSIGN_OR_RETURN(GgufHeader header, AddFile(path, tensors));
+  const std::string where = path.string();
+  Metadata metadata(header, where);
+  const int64_t count = metadata.Integer("split.count").value_or(0);
+  MOIETY_RETURN_IF_ERROR(metadata.status());
+  if (count > 1) {
+    constexpr int64_t kMaxParts = 99999;
+    if (count > kMaxParts) {
+      return InvalidData(
+          Format("{}: split.count: expected up to {}, found {}", where, kMaxParts, count));
+    }
+    MOIETY_ASSIGN_OR_RETURN(const auto parts, Parts(path, count));
+    for (size_t i = 1; i < parts.size(); ++i) {
+      MOIETY_RETURN_IF_ERROR(AddFile(parts[i], tensors).status());
+    }
+  }
+  return ReadGgufModel(std::move(header), std::move(tensors), where);
+}
+
+}  // namespace moiety

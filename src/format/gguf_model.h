@@ -1,0 +1,40 @@
+// A GGUF file as a model: its metadata in the words of a Hugging Face config.json, its tensors
+// under the names that they have in a Hugging Face folder. What models/ builds is the same either
+// way.
+#ifndef MOIETY_FORMAT_GGUF_MODEL_H_
+#define MOIETY_FORMAT_GGUF_MODEL_H_
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "format/generation_config.h"
+#include "format/gguf.h"
+#include "moiety/status.h"
+#include "tensor/tensor_table.h"
+
+namespace moiety {
+
+struct GgufModel {
+  std::shared_ptr<const nlohmann::json> config;  // never null, always an object
+  GenerationConfig generation;                   // token ids of the tokenizer
+  // Stacks of experts are cut into the experts' own matrices. Tensors that no name is known for
+  // keep theirs.
+  TensorTable tensors;
+  GgufHeader header;  // of the first file; refers to tensors.files
+};
+
+// Opens a file, or all of a split one, given its first ("NAME-00001-of-00003.gguf").
+//
+// Fails with kNotFound (no such file or part), kUnsupported (an architecture, a kind of rope or a
+// tensor that changes results and that moiety does not know), kInvalidData or kIoError. Messages
+// name keys as the file does.
+Result<GgufModel> OpenGgufModel(const std::filesystem::path& path);
+
+// The header's part of it: `tensors` are those of all files.
+Result<GgufModel> ReadGgufModel(GgufHeader header, TensorTable tensors, const std::string& where);
+
+}  // namespace moiety
+
+#endif  // MOIETY_FORMAT_GGUF_MODEL_H_
