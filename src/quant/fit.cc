@@ -40,9 +40,9 @@ float Largest(std::span<const float> x) {
   return largest;
 }
 
-int64_t ClosestTo(double x, std::span<const int8_t> table) {
+int64_t ClosestTo(double x, std::span<const int16_t> table) {
   const auto above = std::lower_bound(table.begin(), table.end(), x,
-                                      [](int8_t entry, double v) { return entry < v; });
+                                      [](int16_t entry, double v) { return entry < v; });
   if (above == table.begin()) return 0;
   if (above == table.end()) return static_cast<int64_t>(table.size()) - 1;
   const int64_t index = above - table.begin();
@@ -137,7 +137,7 @@ ScaleAndMinimum FitScaleAndMinimum(std::span<const float> x, const float* weight
 }
 
 float FitScaleOfTable(std::span<const float> x, const float* weights,
-                      std::span<const int8_t> table) {
+                      std::span<const int16_t> table) {
   const double largest = Largest(x);
   if (largest == 0) return 0;
   Fit best;
@@ -155,7 +155,7 @@ float FitScaleOfTable(std::span<const float> x, const float* weights,
   return static_cast<float>(best.scale);
 }
 
-int64_t ClosestInTable(float x, float scale, std::span<const int8_t> table) {
+int64_t ClosestInTable(float x, float scale, std::span<const int16_t> table) {
   return ClosestTo(scale == 0 ? 0 : static_cast<double>(x) / static_cast<double>(scale), table);
 }
 

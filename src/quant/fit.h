@@ -28,11 +28,11 @@ ScaleAndMinimum FitScaleAndMinimum(std::span<const float> x, const float* weight
 
 // The same for q from a table in ascending order with values of both signs.
 float FitScaleOfTable(std::span<const float> x, const float* weights,
-                      std::span<const int8_t> table);
+                      std::span<const int16_t> table);
 
 // The index of the entry of a table in ascending order that is closest to x / scale (to 0 where
 // scale is 0).
-int64_t ClosestInTable(float x, float scale, std::span<const int8_t> table);
+int64_t ClosestInTable(float x, float scale, std::span<const int16_t> table);
 
 // x / scale rounded to the nearest integer in [low, high]; 0 (or the bound closest to it) where
 // scale is 0.

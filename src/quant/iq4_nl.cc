@@ -21,8 +21,8 @@ void Unpack(const std::byte* bytes, IntegerBlock& out) {
   out.scale = F16ToF32(block.scale);
   out.min_scale = 0;
   for (int i = 0; i < 16; ++i) {
-    out.values[i] = static_cast<int16_t>(kIq4Table[block.low_high[i] & 15]);
-    out.values[16 + i] = static_cast<int16_t>(kIq4Table[block.low_high[i] >> 4]);
+    out.values[i] = kIq4Table[block.low_high[i] & 15];
+    out.values[16 + i] = kIq4Table[block.low_high[i] >> 4];
   }
 }
 

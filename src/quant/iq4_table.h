@@ -7,8 +7,8 @@
 
 namespace moiety {
 
-inline constexpr std::array<int8_t, 16> kIq4Table = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                                     1,    13,   25,  38,  53,  69,  89,  113};
+inline constexpr std::array<int16_t, 16> kIq4Table = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                                      1,    13,   25,  38,  53,  69,  89,  113};
 
 }  // namespace moiety
 

@@ -19,8 +19,9 @@ static_assert(sizeof(Block) == 17);
 
 // Twice the values, which makes them integers, in the order of their bits: sign, exponent,
 // fraction.
-constexpr std::array<int8_t, 16> kTwice = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
-constexpr std::array<int8_t, 8> kMagnitudes = {0, 1, 2, 3, 4, 6, 8, 12};
+constexpr std::array<int16_t, 16> kTwice = {0, 1,  2,  3,  4,  6,  8,  12,
+                                            0, -1, -2, -3, -4, -6, -8, -12};
+constexpr std::array<int16_t, 8> kMagnitudes = {0, 1, 2, 3, 4, 6, 8, 12};
 
 // 2^(exponent - 128): half the scale.
 float HalfScale(uint8_t exponent) {
@@ -34,8 +35,8 @@ void Unpack(const std::byte* bytes, IntegerBlock& out) {
   out.scale = HalfScale(block.exponent);
   out.min_scale = 0;
   for (int i = 0; i < 16; ++i) {
-    out.values[i] = static_cast<int16_t>(kTwice[block.low_high[i] & 15]);
-    out.values[16 + i] = static_cast<int16_t>(kTwice[block.low_high[i] >> 4]);
+    out.values[i] = kTwice[block.low_high[i] & 15];
+    out.values[16 + i] = kTwice[block.low_high[i] >> 4];
   }
 }
 

@@ -13,7 +13,7 @@
 namespace moiety {
 namespace {
 
-constexpr std::array<int8_t, 4> kTable = {-10, -1, 2, 7};
+constexpr std::array<int16_t, 4> kTable = {-10, -1, 2, 7};
 
 TEST(Fit, WeightsAreImportanceAndSize) {
   const std::array<float, 4> x = {0, 1, -1, 2};
@@ -70,7 +70,7 @@ TEST(Fit, ClosestIsClosest) {
   for (int i = -60; i <= 60; ++i) {
     const float x = static_cast<float>(i) * 0.25F + 0.01F;
     const int64_t index = ClosestInTable(x, 1, kTable);
-    for (const int8_t entry : kTable) {
+    for (const int16_t entry : kTable) {
       EXPECT_LE(std::fabs(x - static_cast<float>(kTable[static_cast<size_t>(index)])),
                 std::fabs(x - static_cast<float>(entry)));
     }
