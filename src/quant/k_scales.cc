@@ -1,6 +1,7 @@
 #include "quant/k_scales.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "quant/fit.h"
 #include "tensor/dtype.h"
@@ -48,6 +49,29 @@ KFit FitK(const float* x, const float* importance, int high) {
     const float minimum = min_scale * static_cast<float>(fit.parts.minimums[i]);
     for (int j = 32 * i; j < 32 * (i + 1); ++j) {
       fit.q[j] = static_cast<uint8_t>(QuantizeTo(x[j] + minimum, part_scale, 0, high));
+    }
+  }
+  return fit;
+}
+
+SymmetricKFit FitSymmetricK(const float* x, const float* importance, int low, int high,
+                            int least_scale) {
+  float weights[256];
+  FitWeights(x, importance, 256, weights);
+  float parts[16];
+  float largest = 0;
+  for (int i = 0; i < 16; ++i) {
+    parts[i] = FitScale({x + 16 * i, 16}, weights + 16 * i, low, high);
+    if (std::fabs(parts[i]) > std::fabs(largest)) largest = parts[i];
+  }
+  SymmetricKFit fit;
+  fit.scale = FiniteF16(largest / static_cast<float>(-least_scale));
+  const float scale = F16ToF32(fit.scale);
+  for (int i = 0; i < 16; ++i) {
+    fit.parts[i] = static_cast<int8_t>(QuantizeTo(parts[i], scale, -least_scale, least_scale - 1));
+    const float part_scale = scale * static_cast<float>(fit.parts[i]);
+    for (int j = 16 * i; j < 16 * (i + 1); ++j) {
+      fit.q[j] = static_cast<int8_t>(QuantizeTo(x[j], part_scale, low, high));
     }
   }
   return fit;

@@ -1,4 +1,5 @@
-// What Q4_K and Q5_K share: 8 parts of 32 values, each with a scale and a minimum of 6 bits.
+// What K formats share. Q4_K and Q5_K have 8 parts of 32 values, each with a scale and a minimum of
+// 6 bits; Q3_K and Q6_K have 16 parts of 16 values, each with a scale.
 #ifndef MOIETY_QUANT_K_SCALES_H_
 #define MOIETY_QUANT_K_SCALES_H_
 
@@ -25,6 +26,15 @@ struct KFit {
   uint8_t q[256];
 };
 KFit FitK(const float* x, const float* importance, int high);
+
+// 256 values to q in [low, high]: x ≈ d · scale · q, scales in [-least_scale, least_scale - 1].
+struct SymmetricKFit {
+  uint16_t scale;  // d, f16
+  int8_t parts[16];
+  int8_t q[256];
+};
+SymmetricKFit FitSymmetricK(const float* x, const float* importance, int low, int high,
+                            int least_scale);
 
 }  // namespace moiety
 

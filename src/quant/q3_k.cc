@@ -1,10 +1,9 @@
 // Q3_K, 3.4375 bits per value: 16 parts of 16, x = d · (scale - 32) · (q - 4), q in [0, 7].
 #include "quant/formats.h"
 
-#include <cmath>
 #include <cstring>
 
-#include "quant/fit.h"
+#include "quant/k_scales.h"
 
 namespace moiety {
 namespace {
@@ -39,29 +38,18 @@ void Unpack(const std::byte* bytes, IntegerBlock& out) {
 }
 
 void Encode(const float* x, const float* importance, std::byte* bytes) {
-  float weights[256];
-  FitWeights(x, importance, 256, weights);
-  float parts[16];
-  float largest = 0;
-  for (int i = 0; i < 16; ++i) {
-    parts[i] = FitScale({x + 16 * i, 16}, weights + 16 * i, -4, 3);
-    if (std::fabs(parts[i]) > std::fabs(largest)) largest = parts[i];
-  }
+  const SymmetricKFit fit = FitSymmetricK(x, importance, -4, 3, 32);
   Block block = {};
-  block.scale = FiniteF16(largest / -32);
-  const float scale = F16ToF32(block.scale);
-  int part = 0;
+  block.scale = fit.scale;
+  for (int i = 0; i < 16; ++i) {
+    const int part = fit.parts[i] + 32;
+    uint8_t& low = block.parts[i % 8];
+    low = static_cast<uint8_t>(low | (part & 15) << (i < 8 ? 0 : 4));
+    uint8_t& high = block.parts[8 + i % 4];
+    high = static_cast<uint8_t>(high | (part >> 4) << (2 * (i / 4)));
+  }
   for (int i = 0; i < 256; ++i) {
-    const int p = i / 16;
-    if (i % 16 == 0) {
-      part = QuantizeTo(parts[p], scale, -32, 31);
-      const int bits = part + 32;
-      uint8_t& low = block.parts[p % 8];
-      low = static_cast<uint8_t>(low | (bits & 15) << (p < 8 ? 0 : 4));
-      uint8_t& high = block.parts[8 + p % 4];
-      high = static_cast<uint8_t>(high | (bits >> 4) << (2 * (p / 4)));
-    }
-    const int q = QuantizeTo(x[i], scale * static_cast<float>(part), -4, 3) + 4;
+    const int q = fit.q[i] + 4;
     uint8_t& low = block.low[i / 128 * 32 + i % 32];
     low = static_cast<uint8_t>(low | (q & 3) << (2 * (i % 128 / 32)));
     uint8_t& third = block.third[i % 32];

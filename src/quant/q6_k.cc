@@ -1,10 +1,9 @@
 // Q6_K, 6.5625 bits per value: 16 parts of 16, x = d · scale · (q - 32), q in [0, 63].
 #include "quant/formats.h"
 
-#include <cmath>
 #include <cstring>
 
-#include "quant/fit.h"
+#include "quant/k_scales.h"
 
 namespace moiety {
 namespace {
@@ -35,21 +34,12 @@ void Unpack(const std::byte* bytes, IntegerBlock& out) {
 }
 
 void Encode(const float* x, const float* importance, std::byte* bytes) {
-  float weights[256];
-  FitWeights(x, importance, 256, weights);
-  float parts[16];
-  float largest = 0;
-  for (int i = 0; i < 16; ++i) {
-    parts[i] = FitScale({x + 16 * i, 16}, weights + 16 * i, -32, 31);
-    if (std::fabs(parts[i]) > std::fabs(largest)) largest = parts[i];
-  }
+  const SymmetricKFit fit = FitSymmetricK(x, importance, -32, 31, 128);
   Block block = {};
-  block.scale = FiniteF16(largest / -128);
-  const float scale = F16ToF32(block.scale);
+  block.scale = fit.scale;
+  std::memcpy(block.parts, fit.parts, sizeof(block.parts));
   for (int i = 0; i < 256; ++i) {
-    int8_t& part = block.parts[i / 16];
-    if (i % 16 == 0) part = static_cast<int8_t>(QuantizeTo(parts[i / 16], scale, -128, 127));
-    const int q = QuantizeTo(x[i], scale * static_cast<float>(part), -32, 31) + 32;
+    const int q = fit.q[i] + 32;
     const int half = i / 128;
     const int at = i % 128;
     uint8_t& low = block.low[half * 64 + at % 64];
