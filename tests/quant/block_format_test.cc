@@ -127,8 +127,8 @@ TEST_P(BlockFormatTest, ImportanceCounts) {
 
 INSTANTIATE_TEST_SUITE_P(Formats, BlockFormatTest,
                          testing::ValuesIn(BlockFormats().begin(), BlockFormats().end()),
-                         [](const auto& info) {
-                           return std::string(DTypeName(info.param->dtype));
+                         [](const auto& format) {
+                           return std::string(DTypeName(format.param->dtype));
                          });
 
 TEST(BlockFormat, NumbersHaveNone) {

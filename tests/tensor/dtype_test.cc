@@ -37,7 +37,7 @@ TEST(DType, NamesAndSizesAgree) {
     EXPECT_EQ(DTypeName(*dtype), name);
     const size_t bits =
         name == "BOOL" ? 8 : std::stoul(std::string(name.substr(name.find_first_of("0123456789"))));
-    EXPECT_EQ(DTypeBytes(*dtype), bits / 8) << name;
+    EXPECT_EQ(DTypeBlockBytes(*dtype), bits / 8) << name;
   }
   for (const std::string_view name : {"", "f32", "F33", "F8_E4M3", "F32 "}) {
     EXPECT_FALSE(DTypeFromName(name).has_value()) << name;
