@@ -5,6 +5,9 @@
 
 #include <cstdint>
 
+#include "quant/codes.h"
+#include "tensor/dtype.h"
+
 namespace moiety {
 
 inline constexpr int64_t kQ8_0Values = 32;  // of one block
@@ -22,6 +25,23 @@ void EncodeQ8_0(const float* x, int64_t n, Q8_0Block* blocks);
 
 // y = scale · q, one rounding. n a multiple of 32.
 void DecodeQ8_0(const Q8_0Block* blocks, int64_t n, float* y);
+
+struct Q8_0 {
+  static constexpr DType kType = DType::kQ8_0;
+  static constexpr int kValues = 32;
+  static constexpr int kOffset = 128;
+  static constexpr int kNumCodes = 256;
+  static constexpr int kEqualParts = 2;
+  static constexpr bool kHasMins = false;
+
+  using Block = Q8_0Block;
+
+  template <class Half>
+  MOIETY_INLINE static void Unpack(const Half& half, const Block& block, Codes& out) {
+    out.scale = half(block.scale);
+    for (int i = 0; i < 32; ++i) out.codes[i] = static_cast<uint8_t>(block.values[i] + 128);
+  }
+};
 
 }  // namespace moiety
 

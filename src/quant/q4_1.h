@@ -1,0 +1,36 @@
+// Q4_1, 5 bits per value: 32 values, x = d · q + m, q in [0, 15].
+#ifndef MOIETY_QUANT_Q4_1_H_
+#define MOIETY_QUANT_Q4_1_H_
+
+#include "quant/codes.h"
+#include "tensor/dtype.h"
+
+namespace moiety {
+
+struct Q4_1 {
+  static constexpr DType kType = DType::kQ4_1;
+  static constexpr int kValues = 32;
+  static constexpr int kOffset = 0;
+  static constexpr int kNumCodes = 16;
+  static constexpr int kEqualParts = 2;
+  static constexpr bool kHasMins = true;
+
+  struct Block {
+    uint16_t scale;        // f16
+    uint16_t minimum;      // f16, added
+    uint8_t low_high[16];  // value i in the low half of byte i, value 16 + i in the high half
+  };
+  static_assert(sizeof(Block) == 20);
+
+  template <class Half>
+  MOIETY_INLINE static void Unpack(const Half& half, const Block& block, Codes& out) {
+    out.scale = half(block.scale);
+    out.min_scale = -half(block.minimum);
+    out.mins[0] = out.mins[1] = 1;
+    UnpackNibbles(block.low_high, 16, out.codes, out.codes + 16);
+  }
+};
+
+}  // namespace moiety
+
+#endif  // MOIETY_QUANT_Q4_1_H_
