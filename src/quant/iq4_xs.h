@@ -16,7 +16,7 @@ struct IQ4_XS {
   static constexpr int kEqualParts = 2;
   static constexpr bool kHasMins = false;
 
-  struct Block {
+  struct [[gnu::packed]] Block {
     uint16_t scale;       // f16
     uint16_t parts_high;  // bits 4 and 5 of the scale of part p at bits 2 · p
     // The others: of part 2 · i in the low half of byte i, 2 · i + 1 in the high half.

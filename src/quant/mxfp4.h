@@ -29,7 +29,7 @@ struct MXFP4 {
   static constexpr int kEqualParts = 2;
   static constexpr bool kHasMins = false;
 
-  struct Block {
+  struct [[gnu::packed]] Block {
     uint8_t exponent;      // of the scale, biased by 127
     uint8_t low_high[16];  // value i in the low half of byte i, value 16 + i in the high half
   };

@@ -15,7 +15,7 @@ struct Q2_K {
   static constexpr int kEqualParts = 1;
   static constexpr bool kHasMins = true;
 
-  struct Block {
+  struct [[gnu::packed]] Block {
     uint8_t parts[16];   // scale in the low half, minimum in the high half
     uint8_t q[64];       // per 128 values: value 32 · p + i at bits 2 · p of byte i of 32
     uint16_t scale;      // f16

@@ -15,7 +15,7 @@ struct Q3_K {
   static constexpr int kEqualParts = 1;
   static constexpr bool kHasMins = false;
 
-  struct Block {
+  struct [[gnu::packed]] Block {
     uint8_t third[32];  // bit 2 of value 32 · p + i at bit p of byte i
     // Per 128 values: bits 0 and 1 of value 32 · p + i at bits 2 · p of byte i of 32.
     uint8_t low[64];

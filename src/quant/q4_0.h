@@ -15,7 +15,7 @@ struct Q4_0 {
   static constexpr int kEqualParts = 2;
   static constexpr bool kHasMins = false;
 
-  struct Block {
+  struct [[gnu::packed]] Block {
     uint16_t scale;        // f16
     uint8_t low_high[16];  // value i in the low half of byte i, value 16 + i in the high half
   };

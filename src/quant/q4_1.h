@@ -15,7 +15,7 @@ struct Q4_1 {
   static constexpr int kEqualParts = 2;
   static constexpr bool kHasMins = true;
 
-  struct Block {
+  struct [[gnu::packed]] Block {
     uint16_t scale;        // f16
     uint16_t minimum;      // f16, added
     uint8_t low_high[16];  // value i in the low half of byte i, value 16 + i in the high half

@@ -16,7 +16,7 @@ struct Q4_K {
   static constexpr int kEqualParts = 2;
   static constexpr bool kHasMins = true;
 
-  struct Block {
+  struct [[gnu::packed]] Block {
     uint16_t scale;      // f16
     uint16_t min_scale;  // f16
     uint8_t parts[12];   // see k_scales.h

@@ -15,7 +15,7 @@ struct Q5_1 {
   static constexpr int kEqualParts = 2;
   static constexpr bool kHasMins = true;
 
-  struct Block {
+  struct [[gnu::packed]] Block {
     uint16_t scale;        // f16
     uint16_t minimum;      // f16, added
     uint8_t fifth[4];      // bit 4 of value i at bit i

@@ -15,7 +15,7 @@ struct Q6_K {
   static constexpr int kEqualParts = 1;
   static constexpr bool kHasMins = false;
 
-  struct Block {
+  struct [[gnu::packed]] Block {
     // Per 128 values: bits 0 to 3 of value i and 64 + i in the halves of byte i of 64.
     uint8_t low[128];
     // Per 128 values: bits 4 and 5 of value 32 · p + i at bits 2 · p of byte i of 32.

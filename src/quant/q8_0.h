@@ -12,7 +12,7 @@ namespace moiety {
 
 inline constexpr int64_t kQ8_0Values = 32;  // of one block
 
-struct Q8_0Block {
+struct [[gnu::packed]] Q8_0Block {
   uint16_t scale;  // f16
   int8_t values[kQ8_0Values];
 };
