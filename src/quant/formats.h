@@ -9,6 +9,16 @@
 
 namespace moiety {
 
+// Conversions of any processor; see codes.h.
+struct PlainIsa {
+  MOIETY_INLINE static float Half(uint16_t bits) { return F16ToF32(bits); }
+  MOIETY_INLINE static Bytes32 LookUp(const uint8_t* table, Bytes32 indices) {
+    Bytes32 found;
+    for (int i = 0; i < 32; ++i) found[i] = table[indices[i]];
+    return found;
+  }
+};
+
 // Decodes blocks of format F; see BlockFormat::decode.
 template <class F>
 void DecodeBlocks(const std::byte* blocks, int64_t n, float* y) {
@@ -16,7 +26,7 @@ void DecodeBlocks(const std::byte* blocks, int64_t n, float* y) {
   for (int64_t first = 0; first < n; first += F::kValues, blocks += sizeof(typename F::Block)) {
     typename F::Block block;
     std::memcpy(&block, blocks, sizeof(block));
-    F::Unpack(F16ToF32, block, codes);
+    F::template Unpack<PlainIsa>(block, codes);
     for (int64_t i = 0; i < F::kValues; ++i) {
       const int64_t part = i / kPartValues;
       const int factor = F::kValues == kMaxBlockValues ? codes.parts[part] : 1;

@@ -22,11 +22,10 @@ struct IQ4_NL {
   };
   static_assert(sizeof(Block) == 18);
 
-  template <class Half>
-  MOIETY_INLINE static void Unpack(const Half& half, const Block& block, Codes& out) {
-    out.scale = half(block.scale);
-    UnpackNibbles(block.low_high, 16, out.codes, out.codes + 16);
-    LookUpIq4(32, out.codes);
+  template <class Isa>
+  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
+    out.scale = Isa::Half(block.scale);
+    StoreBytes(Isa::LookUp(kIq4Codes, Nibbles(block.low_high)), out.codes);
   }
 };
 

@@ -5,8 +5,6 @@
 #include <array>
 #include <cstdint>
 
-#include "quant/codes.h"
-
 namespace moiety {
 
 inline constexpr std::array<int16_t, 16> kIq4Table = {-127, -104, -83, -65, -49, -35, -22, -10,
@@ -14,11 +12,6 @@ inline constexpr std::array<int16_t, 16> kIq4Table = {-127, -104, -83, -65, -49,
 // The same as codes with an offset of 128.
 inline constexpr uint8_t kIq4Codes[16] = {1,   24,  45,  63,  79,  93,  106, 118,
                                           129, 141, 153, 166, 181, 197, 217, 241};
-
-// n indices to codes, in place.
-MOIETY_INLINE void LookUpIq4(int n, uint8_t* codes) {
-  for (int i = 0; i < n; ++i) codes[i] = kIq4Codes[codes[i]];
-}
 
 }  // namespace moiety
 

@@ -26,19 +26,20 @@ struct IQ4_XS {
   };
   static_assert(sizeof(Block) == 136);
 
-  template <class Half>
-  MOIETY_INLINE static void Unpack(const Half& half, const Block& block, Codes& out) {
-    out.scale = half(block.scale);
+  template <class Isa>
+  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
+    out.scale = Isa::Half(block.scale);
     int8_t parts[8];
     for (int p = 0; p < 8; ++p) {
       const int low = block.parts_low[p / 2] >> (4 * (p % 2)) & 15;
       parts[p] = static_cast<int8_t>((low | (block.parts_high >> (2 * p) & 3) << 4) - 32);
     }
-    Twice(parts, out.parts);
+    uint64_t eight;
+    __builtin_memcpy(&eight, parts, sizeof(eight));
+    StoreBytes(Twice(eight), out.parts);
     for (int p = 0; p < 8; ++p) {
-      UnpackNibbles(block.low_high + 16 * p, 16, out.codes + 32 * p, out.codes + 32 * p + 16);
+      StoreBytes(Isa::LookUp(kIq4Codes, Nibbles(block.low_high + 16 * p)), out.codes + 32 * p);
     }
-    LookUpIq4(256, out.codes);
   }
 };
 

@@ -20,21 +20,19 @@ struct KScales {
 void PackKScales(const KScales& scales, uint8_t* packed);
 // As the parts and mins [16] of Codes.
 MOIETY_INLINE void UnpackKScales(const uint8_t* packed, int8_t* parts, uint8_t* mins) {
-  uint32_t words[3];  // 4 parts at a time
-  __builtin_memcpy(words, packed, sizeof(words));
-  const uint32_t low6 = 0x3F3F3F3F;
-  const uint32_t low4 = 0x0F0F0F0F;
-  const uint32_t low2 = 0x03030303;
-  const uint32_t scale_words[2] = {words[0] & low6, (words[2] & low4) | (words[0] >> 6 & low2)
-                                                                            << 4};
-  const uint32_t min_words[2] = {words[1] & low6, (words[2] >> 4 & low4) | (words[1] >> 6 & low2)
-                                                                               << 4};
-  int8_t scales_of_32[8];
-  uint8_t mins_of_32[8];
-  __builtin_memcpy(scales_of_32, scale_words, 8);
-  __builtin_memcpy(mins_of_32, min_words, 8);
-  Twice(scales_of_32, parts);
-  Twice(mins_of_32, mins);
+  uint64_t scales_and_mins;  // of the first four, and two bits of the last four
+  uint32_t last;
+  __builtin_memcpy(&scales_and_mins, packed, sizeof(scales_and_mins));
+  __builtin_memcpy(&last, packed + 8, sizeof(last));
+  constexpr uint64_t kSix = 0x3F3F3F3F3F3F3F3F;
+  constexpr uint32_t kFour = 0x0F0F0F0F;
+  constexpr uint64_t kTwo = 0x0303030303030303;
+  const uint64_t first = scales_and_mins & kSix;
+  const uint64_t high = (scales_and_mins >> 6 & kTwo) << 4;
+  const uint64_t last_scales = (last & kFour) | (high & 0xFFFFFFFF);
+  const uint64_t last_mins = (last >> 4 & kFour) | high >> 32;
+  StoreBytes(Twice((first & 0xFFFFFFFF) | last_scales << 32), parts);
+  StoreBytes(Twice(first >> 32 | last_mins << 32), mins);
 }
 
 // 256 values to q in [0, high]: x ≈ d · scale · q - dmin · minimum.

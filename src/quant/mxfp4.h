@@ -35,11 +35,10 @@ struct MXFP4 {
   };
   static_assert(sizeof(Block) == 17);
 
-  template <class Half>
-  MOIETY_INLINE static void Unpack(const Half& /*half*/, const Block& block, Codes& out) {
+  template <class Isa>
+  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
     out.scale = Mxfp4HalfScale(block.exponent);
-    UnpackNibbles(block.low_high, 16, out.codes, out.codes + 16);
-    for (int i = 0; i < 32; ++i) out.codes[i] = kMxfp4Codes[out.codes[i]];
+    StoreBytes(Isa::LookUp(kMxfp4Codes, Nibbles(block.low_high)), out.codes);
   }
 };
 

@@ -23,18 +23,16 @@ struct Q2_K {
   };
   static_assert(sizeof(Block) == 84);
 
-  template <class Half>
-  MOIETY_INLINE static void Unpack(const Half& half, const Block& block, Codes& out) {
-    out.scale = half(block.scale);
-    out.min_scale = half(block.min_scale);
-    for (int i = 0; i < 16; ++i) {
-      out.parts[i] = static_cast<int8_t>(block.parts[i] & 15);
-      out.mins[i] = static_cast<uint8_t>(block.parts[i] >> 4);
-    }
+  template <class Isa>
+  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
+    out.scale = Isa::Half(block.scale);
+    out.min_scale = Isa::Half(block.min_scale);
+    const auto parts = LoadBytes<Bytes16>(block.parts);
+    StoreBytes(static_cast<Bytes16>(parts & 15), out.parts);
+    StoreBytes(static_cast<Bytes16>(parts >> 4), out.mins);
     for (int p = 0; p < 8; ++p) {
-      for (int i = 0; i < 32; ++i) {
-        out.codes[32 * p + i] = block.q[p / 4 * 32 + i] >> (2 * (p % 4)) & 3;
-      }
+      const auto four = LoadBytes<Bytes32>(block.q + p / 4 * 32);
+      StoreBytes(four >> (2 * (p % 4)) & 3, out.codes + 32 * p);
     }
   }
 };

@@ -26,19 +26,22 @@ struct Q3_K {
   };
   static_assert(sizeof(Block) == 110);
 
-  template <class Half>
-  MOIETY_INLINE static void Unpack(const Half& half, const Block& block, Codes& out) {
-    out.scale = half(block.scale);
-    for (int i = 0; i < 16; ++i) {
-      const int low = i < 8 ? block.parts[i] & 15 : block.parts[i - 8] >> 4;
-      const int high = block.parts[8 + i % 4] >> (2 * (i / 4)) & 3;
-      out.parts[i] = static_cast<int8_t>((low | high << 4) - 32);
-    }
+  template <class Isa>
+  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
+    out.scale = Isa::Half(block.scale);
+    const auto low = LoadBytes<Bytes8>(block.parts);
+    uint32_t high_bits;
+    __builtin_memcpy(&high_bits, block.parts + 8, sizeof(high_bits));
+    using Words [[gnu::vector_size(16)]] = uint32_t;
+    const Words high = Words{high_bits, high_bits >> 2, high_bits >> 4, high_bits >> 6};
+    const Bytes16 halves =
+        __builtin_shufflevector(static_cast<Bytes8>(low & 15), static_cast<Bytes8>(low >> 4), 0, 1,
+                                2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    StoreBytes(static_cast<Bytes16>((halves | ((Bytes16)high & 3) << 4) - 32), out.parts);
+    const auto third = LoadBytes<Bytes32>(block.third);
     for (int p = 0; p < 8; ++p) {
-      for (int i = 0; i < 32; ++i) {
-        const int low = block.low[p / 4 * 32 + i] >> (2 * (p % 4)) & 3;
-        out.codes[32 * p + i] = static_cast<uint8_t>(low | (block.third[i] >> p & 1) << 2);
-      }
+      const auto four = LoadBytes<Bytes32>(block.low + p / 4 * 32);
+      StoreBytes((four >> (2 * (p % 4)) & 3) | (third >> p & 1) << 2, out.codes + 32 * p);
     }
   }
 };

@@ -21,10 +21,10 @@ struct Q4_0 {
   };
   static_assert(sizeof(Block) == 18);
 
-  template <class Half>
-  MOIETY_INLINE static void Unpack(const Half& half, const Block& block, Codes& out) {
-    out.scale = half(block.scale);
-    UnpackNibbles(block.low_high, 16, out.codes, out.codes + 16);
+  template <class Isa>
+  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
+    out.scale = Isa::Half(block.scale);
+    StoreBytes(Nibbles(block.low_high), out.codes);
   }
 };
 

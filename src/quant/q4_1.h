@@ -22,12 +22,12 @@ struct Q4_1 {
   };
   static_assert(sizeof(Block) == 20);
 
-  template <class Half>
-  MOIETY_INLINE static void Unpack(const Half& half, const Block& block, Codes& out) {
-    out.scale = half(block.scale);
-    out.min_scale = -half(block.minimum);
+  template <class Isa>
+  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
+    out.scale = Isa::Half(block.scale);
+    out.min_scale = -Isa::Half(block.minimum);
     out.mins[0] = out.mins[1] = 1;
-    UnpackNibbles(block.low_high, 16, out.codes, out.codes + 16);
+    StoreBytes(Nibbles(block.low_high), out.codes);
   }
 };
 

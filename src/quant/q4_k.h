@@ -25,13 +25,15 @@ struct Q4_K {
   };
   static_assert(sizeof(Block) == 144);
 
-  template <class Half>
-  MOIETY_INLINE static void Unpack(const Half& half, const Block& block, Codes& out) {
-    out.scale = half(block.scale);
-    out.min_scale = half(block.min_scale);
+  template <class Isa>
+  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
+    out.scale = Isa::Half(block.scale);
+    out.min_scale = Isa::Half(block.min_scale);
     UnpackKScales(block.parts, out.parts, out.mins);
     for (int i = 0; i < 4; ++i) {
-      UnpackNibbles(block.low_high + 32 * i, 32, out.codes + 64 * i, out.codes + 64 * i + 32);
+      const auto pair = LoadBytes<Bytes32>(block.low_high + 32 * i);
+      StoreBytes(pair & 15, out.codes + 64 * i);
+      StoreBytes(pair >> 4, out.codes + 64 * i + 32);
     }
   }
 };

@@ -22,11 +22,10 @@ struct Q5_0 {
   };
   static_assert(sizeof(Block) == 22);
 
-  template <class Half>
-  MOIETY_INLINE static void Unpack(const Half& half, const Block& block, Codes& out) {
-    out.scale = half(block.scale);
-    UnpackNibbles(block.low_high, 16, out.codes, out.codes + 16);
-    AddFifthBits(block.fifth, out.codes);
+  template <class Isa>
+  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
+    out.scale = Isa::Half(block.scale);
+    StoreBytes(Nibbles(block.low_high) | FifthBits(block.fifth), out.codes);
   }
 };
 

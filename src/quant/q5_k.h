@@ -26,19 +26,16 @@ struct Q5_K {
   };
   static_assert(sizeof(Block) == 176);
 
-  template <class Half>
-  MOIETY_INLINE static void Unpack(const Half& half, const Block& block, Codes& out) {
-    out.scale = half(block.scale);
-    out.min_scale = half(block.min_scale);
+  template <class Isa>
+  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
+    out.scale = Isa::Half(block.scale);
+    out.min_scale = Isa::Half(block.min_scale);
     UnpackKScales(block.parts, out.parts, out.mins);
+    const auto fifth = LoadBytes<Bytes32>(block.fifth);
     for (int i = 0; i < 4; ++i) {
-      UnpackNibbles(block.low_high + 32 * i, 32, out.codes + 64 * i, out.codes + 64 * i + 32);
-    }
-    for (int p = 0; p < 8; ++p) {
-      for (int i = 0; i < 32; ++i) {
-        uint8_t& code = out.codes[32 * p + i];
-        code = static_cast<uint8_t>(code | (block.fifth[i] >> p & 1) << 4);
-      }
+      const auto pair = LoadBytes<Bytes32>(block.low_high + 32 * i);
+      StoreBytes((pair & 15) | (fifth >> (2 * i) & 1) << 4, out.codes + 64 * i);
+      StoreBytes(pair >> 4 | (fifth >> (2 * i + 1) & 1) << 4, out.codes + 64 * i + 32);
     }
   }
 };

@@ -25,18 +25,17 @@ struct Q6_K {
   };
   static_assert(sizeof(Block) == 210);
 
-  template <class Half>
-  MOIETY_INLINE static void Unpack(const Half& half, const Block& block, Codes& out) {
-    out.scale = half(block.scale);
-    __builtin_memcpy(out.parts, block.parts, 16);
-    for (int i = 0; i < 2; ++i) {
-      UnpackNibbles(block.low + 64 * i, 64, out.codes + 128 * i, out.codes + 128 * i + 64);
-    }
-    for (int p = 0; p < 8; ++p) {
-      for (int i = 0; i < 32; ++i) {
-        uint8_t& code = out.codes[32 * p + i];
-        const int high = block.high[p / 4 * 32 + i] >> (2 * (p % 4)) & 3;
-        code = static_cast<uint8_t>(code | high << 4);
+  template <class Isa>
+  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
+    out.scale = Isa::Half(block.scale);
+    __builtin_memcpy(out.parts, block.parts, sizeof(out.parts));
+    for (int half = 0; half < 2; ++half) {
+      const auto high = LoadBytes<Bytes32>(block.high + 32 * half);
+      for (int i = 0; i < 2; ++i) {
+        const auto low = LoadBytes<Bytes32>(block.low + 64 * half + 32 * i);
+        uint8_t* codes = out.codes + 128 * half + 32 * i;
+        StoreBytes((low & 15) | (high >> (2 * i) & 3) << 4, codes);
+        StoreBytes(low >> 4 | (high >> (2 * i + 4) & 3) << 4, codes + 64);
       }
     }
   }

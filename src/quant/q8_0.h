@@ -36,10 +36,12 @@ struct Q8_0 {
 
   using Block = Q8_0Block;
 
-  template <class Half>
-  MOIETY_INLINE static void Unpack(const Half& half, const Block& block, Codes& out) {
-    out.scale = half(block.scale);
-    for (int i = 0; i < 32; ++i) out.codes[i] = static_cast<uint8_t>(block.values[i] + 128);
+  template <class Isa>
+  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
+    out.scale = Isa::Half(block.scale);
+    Bytes32 values;
+    __builtin_memcpy(&values, block.values, sizeof(values));
+    StoreBytes(values ^ 128, out.codes);
   }
 };
 

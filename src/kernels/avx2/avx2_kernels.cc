@@ -144,7 +144,8 @@ inline float SumTree(Vec v) {
 }  // namespace
 }  // namespace moiety::avx2
 
-#include "kernels/avx2/avx2_ints.h"
+#include "kernels/avx2/avx2_block_sums.h"
+#include "kernels/avx2/avx2_panel_ints.h"
 #include "kernels/kernels.h"
 // After what they are built from.
 #include "kernels/generic/block_matmul_impl.h"

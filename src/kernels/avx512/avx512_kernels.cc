@@ -1,7 +1,8 @@
 // AVX-512 (F, BW, VL, DQ). Compiled with flags of its own (isa.cmake).
 #define MOIETY_KERNEL_NAMESPACE avx512
 
-#include "kernels/avx512/avx512_ints.h"
+#include "kernels/avx2/avx2_block_sums.h"
+#include "kernels/avx512/avx512_panel_ints.h"
 #include "kernels/avx512/avx512_vec.h"
 #include "kernels/kernels.h"
 // After what they are built from.

@@ -1,15 +1,20 @@
 // Products of int8 activations with blocks of integers, written once over an instruction set's
-// registers of int32. Each defines, in MOIETY_KERNEL_NAMESPACE, `float Half(uint16_t)` and a type
-// `Ints` with
+// registers. Each defines, in MOIETY_KERNEL_NAMESPACE, the Isa of quant/codes.h and two types of
+// int32 lanes. BlockSums, for blocks as they lie:
 //
-//   kLanes; Zero() Set(i) Load(p) Store(p) + * ; kBlockRows: rows of a tile
+//   kLanes  Store(p)
+//   Dot<F>(codes, x, sums), MinDot<F>(codes, sums): lanes whose sum is that of a block
+//   SumLanes(lanes, sums): kLanes of those sums at once, as floats
+//
+// and PanelInts, for blocks of kLanes outputs side by side:
+//
+//   kLanes  Zero() Set(i) Load(p) + *
+//   kBlockRows: rows of a tile; kMinPanelRows: fewer do not pay for unpacking
 //   kSigned: bytes of both factors have a sign, so codes with an offset of 128 come without it
-//   BlockDot<F>(codes, x, sums), MinDot(mins, sums): lanes whose sum is that of a block
-//   SumLanes(lanes, sums): kLanes of those sums at once
-//   DotPart<F, K, R>(w, x, out): out[r] + Σ over 4 · K values for each lane's output, see PackPanel
-//   Pairs(out, pairs of int16 per lane, two int16 for all)
-//   MulAdd(sums, scale, factor, acc): fma(scale · factor, float(sums), acc) for kLanes floats
-//   Transpose(from, to): kLanes × 4 · kLanes bytes, 4 bytes at a time
+//   DotPart<F, K, R>(w, x, at, out): out[r] += Σ over 4 · K values of each lane
+//   Pairs(out, pairs, two): out + products with two int16, of pairs of int16 per lane
+//   MulAdd(sums, scales, factor, acc): acc = fma(scales · factor, float(sums), acc)
+//   Transpose(from, stride, to): kLanes × kLanes groups of 4 bytes
 //
 // Two ways: few rows read the blocks as they lie, bound by memory; for many rows, blocks are
 // unpacked once, an output per lane, and stay in the cache while all rows use them.
@@ -23,13 +28,14 @@ namespace moiety {
 namespace MOIETY_KERNEL_NAMESPACE {
 namespace {
 
-constexpr int64_t kIntLanes = Ints::kLanes;
+constexpr int64_t kSumLanes = BlockSums::kLanes;
+constexpr int64_t kPanelLanes = PanelInts::kLanes;
 // Bytes from a block to the one that comes from memory meanwhile.
 constexpr int64_t kBlockPrefetch = 4096;
 
 // What is to be taken from each code.
 template <class F>
-constexpr int kOffsetOf = Ints::kSigned&& F::kOffset == 128 ? 0 : F::kOffset;
+constexpr int kOffsetOf = PanelInts::kSigned&& F::kOffset == 128 ? 0 : F::kOffset;
 // Rows [row, row + R) with all outputs. The blocks of all outputs are one stream.
 template <class F, int R>
 void StreamBlocks(const BlockMatmulArgs& a, int64_t row) {
@@ -51,44 +57,37 @@ void StreamBlocks(const BlockMatmulArgs& a, int64_t row) {
   int64_t output = 0;
   int64_t at = 0;       // the block within its row that is unpacked next
   int64_t chained = 0;  // and that is added next
-  for (int64_t first = 0; first < num_blocks; first += kIntLanes) {
-    const int64_t count = num_blocks - first < kIntLanes ? num_blocks - first : kIntLanes;
-    alignas(64) int32_t dots[R][kIntLanes * kIntLanes];
-    alignas(64) int32_t min_dots[R][kIntLanes * kIntLanes];
-    float block_scales[kIntLanes];
-    float block_min_scales[kIntLanes];
+  alignas(64) int32_t dots[R][kSumLanes * kSumLanes] = {};
+  alignas(64) int32_t min_dots[R][kSumLanes * kSumLanes] = {};
+  for (int64_t first = 0; first < num_blocks; first += kSumLanes) {
+    const int64_t count = num_blocks - first < kSumLanes ? num_blocks - first : kSumLanes;
+    float block_scales[kSumLanes];
+    float block_min_scales[kSumLanes];
     for (int64_t i = 0; i < count; ++i) {
       const Block* block = blocks + first + i;
       for (size_t ahead = 0; ahead < sizeof(Block); ahead += 64) {
         __builtin_prefetch(reinterpret_cast<const char*>(block) + kBlockPrefetch + ahead, 0, 2);
       }
       Codes codes;
-      F::Unpack(Half, *block, codes);
+      F::template Unpack<Isa>(*block, codes);
       block_scales[i] = codes.scale;
       if constexpr (F::kHasMins) block_min_scales[i] = codes.min_scale;
 #pragma GCC unroll 4
       for (int r = 0; r < R; ++r) {
         const int16_t* block_sums = sums[r] + at * (F::kValues / kPartValues);
-        Ints::BlockDot<F>(codes, x[r] + at * F::kValues, block_sums).Store(dots[r] + i * kIntLanes);
+        BlockSums::Dot<F>(codes, x[r] + at * F::kValues, block_sums).Store(dots[r] + i * kSumLanes);
         if constexpr (F::kHasMins) {
-          Ints::MinDot<F>(codes.mins, block_sums).Store(min_dots[r] + i * kIntLanes);
+          BlockSums::MinDot<F>(codes, block_sums).Store(min_dots[r] + i * kSumLanes);
         }
       }
       at = at + 1 == row_blocks ? 0 : at + 1;
     }
-    for (int64_t i = count; i < kIntLanes; ++i) {
-#pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) {
-        Ints::Zero().Store(dots[r] + i * kIntLanes);
-        if constexpr (F::kHasMins) Ints::Zero().Store(min_dots[r] + i * kIntLanes);
-      }
-    }
-    alignas(64) float dot[R][kIntLanes];
-    alignas(64) float min_dot[R][kIntLanes];
+    alignas(64) float dot[R][kSumLanes];
+    alignas(64) float min_dot[R][kSumLanes];
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
-      Ints::SumLanes(dots[r], dot[r]);
-      if constexpr (F::kHasMins) Ints::SumLanes(min_dots[r], min_dot[r]);
+      BlockSums::SumLanes(dots[r], dot[r]);
+      if constexpr (F::kHasMins) BlockSums::SumLanes(min_dots[r], min_dot[r]);
     }
     for (int64_t i = 0; i < count; ++i) {
 #pragma GCC unroll 4
@@ -111,13 +110,13 @@ void StreamBlocks(const BlockMatmulArgs& a, int64_t row) {
   }
 }
 
-// A block of each of kIntLanes outputs: what stands together belongs to the lanes of a register.
+// A block of each of kPanelLanes outputs: what stands together belongs to the lanes of a register.
 struct BlockPanel {
-  alignas(64) uint8_t codes[kMaxBlockValues * kIntLanes];  // [values / 4][lane][4]
-  alignas(64) int32_t parts[kMaxParts * kIntLanes];        // [part][lane]
-  alignas(64) int16_t mins[kMaxParts * kIntLanes];         // [part / 2][lane][2]
-  alignas(64) float scales[kIntLanes];
-  alignas(64) float min_scales[kIntLanes];
+  alignas(64) uint8_t codes[kMaxBlockValues * kPanelLanes];  // [values / 4][lane][4]
+  alignas(64) int32_t parts[kMaxParts * kPanelLanes];        // [part][lane]
+  alignas(64) int16_t mins[kMaxParts * kPanelLanes];         // [part / 2][lane][2]
+  alignas(64) float scales[kPanelLanes];
+  alignas(64) float min_scales[kPanelLanes];
 };
 
 // Block `at` of outputs [0, count); the other lanes are 0.
@@ -125,16 +124,16 @@ template <class F>
 void PackPanel(const typename F::Block* blocks, int64_t row_blocks, int64_t at, int64_t count,
                BlockPanel& panel) {
   // As long as what Transpose() takes; no one reads what it makes of the rest.
-  constexpr int64_t kStride = F::kValues < 4 * kIntLanes ? 4 * kIntLanes : F::kValues;
-  alignas(64) uint8_t rows[kIntLanes * kStride];
-  for (int64_t lane = 0; lane < kIntLanes; ++lane) {
+  constexpr int64_t kStride = F::kValues < 4 * kPanelLanes ? 4 * kPanelLanes : F::kValues;
+  alignas(64) uint8_t rows[kPanelLanes * kStride];
+  for (int64_t lane = 0; lane < kPanelLanes; ++lane) {
     Codes codes;
     if (lane < count) {
       const auto* block = blocks + lane * row_blocks + at;
       for (size_t ahead = 0; ahead < sizeof(*block); ahead += 64) {
         __builtin_prefetch(reinterpret_cast<const char*>(block + 1) + ahead, 0, 2);
       }
-      F::Unpack(Half, *block, codes);
+      F::template Unpack<Isa>(*block, codes);
     } else {
       __builtin_memset(&codes, 0, sizeof(codes));
     }
@@ -142,23 +141,23 @@ void PackPanel(const typename F::Block* blocks, int64_t row_blocks, int64_t at, 
     if constexpr (F::kHasMins) {
       panel.min_scales[lane] = codes.min_scale;
       for (int64_t part = 0; part < F::kValues / kPartValues; ++part) {
-        panel.mins[(part / 2 * kIntLanes + lane) * 2 + part % 2] = codes.mins[part];
+        panel.mins[(part / 2 * kPanelLanes + lane) * 2 + part % 2] = codes.mins[part];
       }
     }
     if constexpr (F::kValues == kMaxBlockValues) {
       for (int64_t part = 0; part < kMaxParts; ++part) {
-        panel.parts[part * kIntLanes + lane] = codes.parts[part];
+        panel.parts[part * kPanelLanes + lane] = codes.parts[part];
       }
     }
     constexpr uint8_t kFlip = kOffsetOf<F> == F::kOffset ? 0 : 0x80;
     for (int i = 0; i < F::kValues; ++i) rows[lane * kStride + i] = codes.codes[i] ^ kFlip;
   }
-  for (int64_t k = 0; k < F::kValues; k += 4 * kIntLanes) {
-    Ints::Transpose(rows + k, kStride, panel.codes + k * kIntLanes);
+  for (int64_t k = 0; k < F::kValues; k += 4 * kPanelLanes) {
+    PanelInts::Transpose(rows + k, kStride, panel.codes + k * kPanelLanes);
   }
 }
 
-// acc[r] (kIntLanes outputs each) of R rows: adds block `at`.
+// acc[r] (kPanelLanes outputs each) of R rows: adds block `at`.
 template <class F, int R>
 void PanelTile(const BlockMatmulArgs& a, const BlockPanel& panel, int64_t row, int64_t at,
                float* acc) {
@@ -173,23 +172,23 @@ void PanelTile(const BlockMatmulArgs& a, const BlockPanel& panel, int64_t row, i
     x[r] = a.x.values + (row + r) * a.depth + at * F::kValues;
     sums[r] = a.x.sums + ((row + r) * row_blocks + at) * (F::kValues / kPartValues);
   }
-  Ints total[R];
+  PanelInts total[R];
 #pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) total[r] = Ints::Zero();
+  for (int r = 0; r < R; ++r) total[r] = PanelInts::Zero();
   for (int part = 0; part < kDots; ++part) {
-    Ints dot[R];
+    PanelInts dot[R];
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       int sum = 0;
       if constexpr (kOffset != 0) {
         for (int i = 0; i < F::kEqualParts; ++i) sum += sums[r][part * F::kEqualParts + i];
       }
-      dot[r] = kOffset == 0 ? Ints::Zero() : Ints::Set(-kOffset * sum);
+      dot[r] = kOffset == 0 ? PanelInts::Zero() : PanelInts::Set(-kOffset * sum);
     }
-    Ints::DotPart<F, kDotValues / 4, R>(panel.codes + part * kDotValues * kIntLanes, x,
-                                        part * kDotValues, dot);
+    PanelInts::DotPart<F, kDotValues / 4, R>(panel.codes + part * kDotValues * kPanelLanes, x,
+                                             part * kDotValues, dot);
     if constexpr (F::kValues == kMaxBlockValues) {
-      const Ints factor = Ints::Load(panel.parts + part * F::kEqualParts * kIntLanes);
+      const PanelInts factor = PanelInts::Load(panel.parts + part * F::kEqualParts * kPanelLanes);
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) total[r] = total[r] + dot[r] * factor;
     } else {
@@ -200,13 +199,14 @@ void PanelTile(const BlockMatmulArgs& a, const BlockPanel& panel, int64_t row, i
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
     const float scale = a.x.scales[(row + r) * row_blocks + at];
-    Ints::MulAdd(total[r], panel.scales, scale, acc + r * kIntLanes);
+    PanelInts::MulAdd(total[r], panel.scales, scale, acc + r * kPanelLanes);
     if constexpr (F::kHasMins) {
-      Ints min_dot = Ints::Zero();
+      PanelInts min_dot = PanelInts::Zero();
       for (int pair = 0; pair < F::kValues / kPartValues / 2; ++pair) {
-        min_dot = Ints::Pairs(min_dot, panel.mins + pair * 2 * kIntLanes, sums[r] + 2 * pair);
+        min_dot =
+            PanelInts::Pairs(min_dot, panel.mins + pair * 2 * kPanelLanes, sums[r] + 2 * pair);
       }
-      Ints::MulAdd(min_dot, panel.min_scales, -scale, acc + r * kIntLanes);
+      PanelInts::MulAdd(min_dot, panel.min_scales, -scale, acc + r * kPanelLanes);
     }
   }
 }
@@ -226,24 +226,24 @@ void PanelBlocks(const BlockMatmulArgs& a, int64_t first) {
   constexpr int64_t kChunk = 128;
   const int64_t row_blocks = a.depth / F::kValues;
   BlockPanel panel;
-  alignas(64) float acc[kChunk * kIntLanes];
+  alignas(64) float acc[kChunk * kPanelLanes];
   for (; first < a.rows; first += kChunk) {
     const int64_t rows = a.rows - first < kChunk ? a.rows - first : kChunk;
-    for (int64_t output = 0; output < a.outputs; output += kIntLanes) {
-      const int64_t count = a.outputs - output < kIntLanes ? a.outputs - output : kIntLanes;
+    for (int64_t output = 0; output < a.outputs; output += kPanelLanes) {
+      const int64_t count = a.outputs - output < kPanelLanes ? a.outputs - output : kPanelLanes;
       const auto* blocks = reinterpret_cast<const typename F::Block*>(a.w) + output * row_blocks;
-      for (int64_t i = 0; i < rows * kIntLanes; ++i) acc[i] = 0;
+      for (int64_t i = 0; i < rows * kPanelLanes; ++i) acc[i] = 0;
       for (int64_t at = 0; at < row_blocks; ++at) {
         PackPanel<F>(blocks, row_blocks, at, count, panel);
-        for (int64_t row = 0; row < rows; row += Ints::kBlockRows) {
-          PanelTileOf<F, Ints::kBlockRows>(rows - row, a, panel, first + row, at,
-                                           acc + row * kIntLanes);
+        for (int64_t row = 0; row < rows; row += PanelInts::kBlockRows) {
+          PanelTileOf<F, PanelInts::kBlockRows>(rows - row, a, panel, first + row, at,
+                                                acc + row * kPanelLanes);
         }
       }
       for (int64_t row = 0; row < rows; ++row) {
         float* y = a.y + (first + row) * a.y_stride + output;
         for (int64_t lane = 0; lane < count; ++lane) {
-          const float sum = acc[row * kIntLanes + lane];
+          const float sum = acc[row * kPanelLanes + lane];
           y[lane] = a.bias == nullptr ? sum : sum + a.bias[output + lane];
         }
       }
@@ -253,7 +253,7 @@ void PanelBlocks(const BlockMatmulArgs& a, int64_t first) {
 
 template <class F>
 void MatmulOfBlocks(const BlockMatmulArgs& a) {
-  if (a.rows >= Ints::kMinPanelRows) return PanelBlocks<F>(a, 0);
+  if (a.rows >= PanelInts::kMinPanelRows) return PanelBlocks<F>(a, 0);
   int64_t row = 0;
   for (; row + 4 <= a.rows; row += 4) StreamBlocks<F, 4>(a, row);
   if (row + 2 <= a.rows) {

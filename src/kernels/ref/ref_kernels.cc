@@ -9,6 +9,7 @@
 #include "base/exact_math.h"
 #include "kernels/kernels.h"
 #include "quant/all_formats.h"
+#include "quant/formats.h"
 #include "tensor/dtype.h"
 
 namespace moiety {
@@ -78,7 +79,7 @@ float DotOfBlocks(const BlockMatmulArgs& a, int64_t row, int64_t output) {
     typename F::Block block;
     std::memcpy(&block, w + b * static_cast<int64_t>(sizeof(block)), sizeof(block));
     Codes codes;
-    F::Unpack(F16ToF32, block, codes);
+    F::template Unpack<PlainIsa>(block, codes);
     const int64_t first = row * a.depth + b * F::kValues;
     int32_t sum = 0;
     int32_t min_sum = 0;

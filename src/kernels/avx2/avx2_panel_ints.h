@@ -1,4 +1,4 @@
-// Ints of AVX2; see generic/block_matmul_impl.h.
+// PanelInts of AVX2; see generic/block_matmul_impl.h.
 #ifndef MOIETY_KERNEL_NAMESPACE
 #error "include from an instruction set's folder only"
 #endif
@@ -7,15 +7,11 @@
 
 #include <cstdint>
 
-#include "quant/codes.h"
-
 namespace moiety {
 namespace MOIETY_KERNEL_NAMESPACE {
 namespace {
 
-inline float Half(uint16_t bits) { return _cvtsh_ss(bits); }
-
-struct Ints {
+struct PanelInts {
   __m256i v;
 
   static constexpr int64_t kLanes = 8;
@@ -23,68 +19,13 @@ struct Ints {
   static constexpr int64_t kMinPanelRows = 5;
   static constexpr bool kSigned = true;
 
-  static Ints Zero() { return {_mm256_setzero_si256()}; }
-  static Ints Set(int32_t x) { return {_mm256_set1_epi32(x)}; }
-  static Ints Load(const int32_t* p) { return {LoadBytes(p)}; }
+  static PanelInts Zero() { return {_mm256_setzero_si256()}; }
+  static PanelInts Set(int32_t x) { return {_mm256_set1_epi32(x)}; }
+  static PanelInts Load(const int32_t* p) { return {LoadBytes(p)}; }
   void Store(int32_t* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
 
-  template <class F>
-  static Ints BlockDot(const Codes& codes, const int8_t* x, const int16_t* sums) {
-    constexpr bool kFlip = F::kNumCodes > 128;  // to bytes with a sign, which need no offset
-    constexpr int kOffset = kFlip ? 0 : F::kOffset;
-    const auto pairs = [&](int at) {
-      __m256i c = _mm256_load_si256(reinterpret_cast<const __m256i*>(codes.codes + at));
-      if constexpr (kFlip) c = _mm256_xor_si256(c, _mm256_set1_epi8(-128));
-      return DotPairs<F>(c, LoadBytes(x + at));
-    };
-    if constexpr (F::kValues == 32) {
-      const __m128i offset = _mm_cvtsi32_si128(-kOffset * (sums[0] + sums[1]));
-      return {_mm256_add_epi32(_mm256_madd_epi16(pairs(0), _mm256_set1_epi16(1)),
-                               _mm256_zextsi128_si256(offset))};
-    } else {
-      __m256i total = _mm256_setzero_si256();
-#pragma GCC unroll 8
-      for (int i = 0; i < 8; ++i) {
-        const __m256i factors = F::kEqualParts == 2
-                                    ? _mm256_set1_epi16(codes.parts[2 * i])
-                                    : _mm256_set_m128i(_mm_set1_epi16(codes.parts[2 * i + 1]),
-                                                       _mm_set1_epi16(codes.parts[2 * i]));
-        total = _mm256_add_epi32(total, _mm256_madd_epi16(pairs(32 * i), factors));
-      }
-      if constexpr (kOffset != 0) {
-        const __m256i parts =
-            _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(codes.parts)));
-        const __m256i factors = _mm256_mullo_epi16(parts, _mm256_set1_epi16(-kOffset));
-        total = _mm256_add_epi32(total, _mm256_madd_epi16(factors, LoadBytes(sums)));
-      }
-      return {total};
-    }
-  }
-
-  template <class F>
-  static Ints MinDot(const uint8_t* mins, const int16_t* sums) {
-    if constexpr (F::kValues == 32) {
-      const __m128i dot = _mm_cvtsi32_si128(mins[0] * sums[0] + mins[1] * sums[1]);
-      return {_mm256_zextsi128_si256(dot)};
-    } else {
-      const __m128i bytes = _mm_load_si128(reinterpret_cast<const __m128i*>(mins));
-      return {_mm256_madd_epi16(_mm256_cvtepu8_epi16(bytes), LoadBytes(sums))};
-    }
-  }
-
-  static void SumLanes(const int32_t* lanes, float* sums) {
-    const auto two = [&](int i) {
-      return _mm256_hadd_epi32(LoadBytes(lanes + 8 * i), LoadBytes(lanes + 8 * i + 8));
-    };
-    const __m256i a = _mm256_hadd_epi32(two(0), two(2));
-    const __m256i b = _mm256_hadd_epi32(two(4), two(6));
-    const __m256i sum = _mm256_add_epi32(_mm256_permute2x128_si256(a, b, 0x20),
-                                         _mm256_permute2x128_si256(a, b, 0x31));
-    _mm256_store_ps(sums, _mm256_cvtepi32_ps(sum));
-  }
-
   template <class F, int K, int R>
-  static void DotPart(const uint8_t* w, const int8_t* const* x, int at, Ints* out) {
+  static void DotPart(const uint8_t* w, const int8_t* const* x, int at, PanelInts* out) {
     // Sums of two products that fit an int16 together.
     constexpr int kFit = F::kNumCodes > 128 ? 1 : 32767 / ((F::kNumCodes - 1) * 127 * 2);
     constexpr int kRun = kFit < K ? kFit : K;
@@ -109,13 +50,13 @@ struct Ints {
     }
   }
 
-  static Ints Pairs(Ints out, const int16_t* pairs, const int16_t* two) {
+  static PanelInts Pairs(PanelInts out, const int16_t* pairs, const int16_t* two) {
     int32_t both;
     __builtin_memcpy(&both, two, sizeof(both));
     return {_mm256_add_epi32(out.v, _mm256_madd_epi16(LoadBytes(pairs), _mm256_set1_epi32(both)))};
   }
 
-  static void MulAdd(Ints sums, const float* scales, float factor, float* acc) {
+  static void MulAdd(PanelInts sums, const float* scales, float factor, float* acc) {
     const __m256 scale = _mm256_mul_ps(_mm256_load_ps(scales), _mm256_set1_ps(factor));
     _mm256_store_ps(acc, _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(sums.v), _mm256_load_ps(acc)));
   }
@@ -158,8 +99,8 @@ struct Ints {
   }
 };
 
-inline Ints operator+(Ints a, Ints b) { return {_mm256_add_epi32(a.v, b.v)}; }
-inline Ints operator*(Ints a, Ints b) { return {_mm256_mullo_epi32(a.v, b.v)}; }
+inline PanelInts operator+(PanelInts a, PanelInts b) { return {_mm256_add_epi32(a.v, b.v)}; }
+inline PanelInts operator*(PanelInts a, PanelInts b) { return {_mm256_mullo_epi32(a.v, b.v)}; }
 
 }  // namespace
 }  // namespace MOIETY_KERNEL_NAMESPACE
