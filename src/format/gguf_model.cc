@@ -388,6 +388,8 @@ Result<GgufModel> ReadGgufModel(GgufHeader header, TensorTable tensors, const st
   return model;
 }
 
+bool IsGgufPath(const std::filesystem::path& path) { return path.extension() == ".gguf"; }
+
 Result<GgufModel> OpenGgufModel(const std::filesystem::path& path) {
   TensorTable tensors;
   MOIETY_ASSIGN_OR_RETURN(GgufHeader header, AddFile(path, tensors));

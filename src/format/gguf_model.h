@@ -25,6 +25,9 @@ struct GgufModel {
   GgufHeader header;  // of the first file; refers to tensors.files
 };
 
+// Whether a path names a model of this kind: by ".gguf" at its end.
+bool IsGgufPath(const std::filesystem::path& path);
+
 // Opens a file, or all of a split one, given its first ("NAME-00001-of-00003.gguf").
 //
 // Fails with kNotFound (no such file or part), kUnsupported (an architecture, a kind of rope or a

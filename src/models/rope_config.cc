@@ -117,7 +117,9 @@ RopeTable ReadRopeTable(ConfigReader& config, int64_t head_dim, int64_t context_
       const RopeInput input{theta, static_cast<double>(context_length)};
       // Without scaling settings there is nothing a kind could read.
       const double factor = scaling.has_value() ? candidate.scale(*scaling, input, frequencies) : 1;
-      return MakeRopeTable(frequencies, factor);
+      RopeTable table = MakeRopeTable(frequencies, factor);
+      table.interleaved = config.BoolOr("rope_interleave", false);
+      return table;
     }
     names += (names.empty() ? "" : ", ") + std::string(candidate.name);
   }

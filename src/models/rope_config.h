@@ -10,7 +10,7 @@
 namespace moiety {
 
 // Reads rope_theta and rope_scaling (with `type` or `rope_type`), or rope_parameters as
-// transformers 5 writes them. Kinds: default, linear, llama3, yarn; another one is an error of
+// transformers 5 writes them, and rope_interleave. Kinds: default, linear, llama3, yarn; another one is an error of
 // `config`.
 RopeTable ReadRopeTable(ConfigReader& config, int64_t head_dim, int64_t context_length,
                         double default_theta);

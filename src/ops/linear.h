@@ -3,7 +3,6 @@
 #define MOIETY_OPS_LINEAR_H_
 
 #include <cstdint>
-#include <optional>
 #include <span>
 
 #include "kernels/kernels.h"
@@ -13,10 +12,14 @@
 
 namespace moiety {
 
-// The kernel type that multiplies weights of this dtype; nullopt if none does.
-std::optional<WeightType> WeightTypeOf(DType dtype);
+// Whether Linear() and Embed() read weights of this type: F32, F16, BF16 and all block formats.
+bool IsMatrixType(DType dtype);
+// Whether the store widens vectors of this type: F32, F16, BF16.
+bool IsVectorType(DType dtype);
 
-// y = x · wᵀ + bias.   x [rows, d_in], w [d_out, d_in], bias [d_out] or null → [rows, d_out]
+// y = x · wᵀ + bias; with weights in blocks, x is rounded to int8 first
+// (KernelTable::block_matmul).
+//   x [rows, d_in], w [d_out, d_in], bias [d_out] or null → [rows, d_out]
 Matrix Linear(Exec& exec, const Matrix& x, WeightRef w, WeightRef bias = {});
 
 // One product of many that run together; see LinearMany.

@@ -9,6 +9,7 @@
 
 #include "base/format.h"
 #include "format/config_reader.h"
+#include "format/gguf_model.h"
 #include "format/hf_folder.h"
 #include "io/mapped_file.h"
 #include "kernels/kernels.h"
@@ -111,12 +112,21 @@ Status Engine::Finish(ConfigReader& config, const EngineOptions& options) {
 Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& model,
                                              const EngineOptions& options) {
   MOIETY_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Start(model, options));
-  MOIETY_ASSIGN_OR_RETURN(HfFolder folder, OpenHfFolder(model));
-  engine->generation_ = folder.generation;
-  engine->store_ = std::make_unique<WeightStore>(std::move(folder.tensors), model.string(),
-                                                 options.residency, engine->context_->budget);
-  ConfigReader config(*folder.config, folder.config_path);
-  MOIETY_RETURN_IF_ERROR(engine->Finish(config, options));
+  // What is the same in both kinds of files.
+  const auto finish = [&](auto& files, const std::string& config_path) {
+    engine->generation_ = files.generation;
+    engine->store_ = std::make_unique<WeightStore>(std::move(files.tensors), model.string(),
+                                                   options.residency, engine->context_->budget);
+    ConfigReader config(*files.config, config_path);
+    return engine->Finish(config, options);
+  };
+  if (IsGgufPath(model)) {
+    MOIETY_ASSIGN_OR_RETURN(GgufModel gguf, OpenGgufModel(model));
+    MOIETY_RETURN_IF_ERROR(finish(gguf, model.string()));
+  } else {
+    MOIETY_ASSIGN_OR_RETURN(HfFolder folder, OpenHfFolder(model));
+    MOIETY_RETURN_IF_ERROR(finish(folder, folder.config_path));
+  }
   engine->tokenizer_ = OpenTokenizer(model);
   return engine;
 }

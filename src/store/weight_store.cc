@@ -78,8 +78,10 @@ Status WeightStore::CheckDeclared(const std::string& name, const Shape& shape) c
     return InvalidData(Format("{}: tensor {}: the config needs shape {}, found {}", file, name,
                               ShapeString(shape), ShapeString(info.shape)));
   }
-  if (!WeightTypeOf(info.dtype).has_value()) {
-    return Unsupported(Format("{}: tensor {}: expected F32, F16 or BF16, found {}", file, name,
+  const bool vector = shape.size() == 1;
+  if (!(vector ? IsVectorType(info.dtype) : IsMatrixType(info.dtype))) {
+    return Unsupported(Format("{}: tensor {}: expected F32, F16{} BF16{}, found {}", file, name,
+                              vector ? " or" : ",", vector ? "" : " or a block format",
                               DTypeName(info.dtype)));
   }
   return OkStatus();
@@ -96,12 +98,12 @@ Result<WeightRef> WeightStore::Declare(const WeightGroup& group, const std::stri
 }
 
 Status WeightStore::Load() {
-  // A tensor may lie at any byte of its file; kernels read whole elements.
+  // A tensor may lie at any byte of its file; kernels read whole numbers, and blocks from anywhere.
   const auto misaligned = [&](const Weight& w) {
     if (random_.has_value()) return false;
     const auto address =
         reinterpret_cast<uintptr_t>(FileBytes(table_.tensors.find(w.name)->second));
-    return address % DTypeBlockBytes(w.dtype) != 0;
+    return !IsBlockFormat(w.dtype) && address % DTypeBlockBytes(w.dtype) != 0;
   };
   size_t own_bytes = 0;
   for (const auto& [name, weight] : by_name_)

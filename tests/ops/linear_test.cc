@@ -39,12 +39,15 @@ void ExpectProduct(const Matrix& x, const OwnedWeight& w, const OwnedWeight* bia
   }
 }
 
-TEST(WeightTypeOf, KnowsWhatTheKernelsRead) {
-  EXPECT_EQ(WeightTypeOf(DType::kF32), WeightType::kF32);
-  EXPECT_EQ(WeightTypeOf(DType::kF16), WeightType::kF16);
-  EXPECT_EQ(WeightTypeOf(DType::kBF16), WeightType::kBF16);
-  EXPECT_FALSE(WeightTypeOf(DType::kF64).has_value());
-  EXPECT_FALSE(WeightTypeOf(DType::kU8).has_value());
+TEST(MatrixTypes, AreWhatTheKernelsRead) {
+  for (const DType dtype : kWeightDTypes) {
+    EXPECT_TRUE(IsMatrixType(dtype));
+    EXPECT_TRUE(IsVectorType(dtype));
+  }
+  EXPECT_TRUE(IsMatrixType(DType::kQ4_K));
+  EXPECT_FALSE(IsVectorType(DType::kQ4_K));
+  EXPECT_FALSE(IsMatrixType(DType::kF64));
+  EXPECT_FALSE(IsMatrixType(DType::kU8));
 }
 
 TEST(Linear, IsXTimesWTransposedPlusBias) {
