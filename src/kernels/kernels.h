@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "moiety/status.h"
-#include "quant/codes.h"
+#include "quant/block_format.h"
 #include "tensor/dtype.h"
 
 namespace moiety {

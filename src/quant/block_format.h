@@ -11,6 +11,11 @@
 
 namespace moiety {
 
+// Values of the longest block, and those that share a factor or a minimum.
+inline constexpr int64_t kMaxBlockValues = 256;
+inline constexpr int64_t kPartValues = 16;
+inline constexpr int64_t kMaxParts = kMaxBlockValues / kPartValues;
+
 struct BlockFormat {
   // Blocks of n values, n a multiple of num_values, to f32: one rounding of each product and one of
   // the difference.

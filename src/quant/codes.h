@@ -9,14 +9,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "quant/block_format.h"
+
 #define MOIETY_INLINE [[gnu::always_inline]] inline
 
 namespace moiety {
-
-// Values of the longest block, and those that share an entry of Codes::parts.
-inline constexpr int64_t kMaxBlockValues = 256;
-inline constexpr int64_t kPartValues = 16;
-inline constexpr int64_t kMaxParts = kMaxBlockValues / kPartValues;
 
 // Value i is scale · parts[i / 16] · (codes[i] - offset of the format)
 //            - min_scale · mins[i / 16].
