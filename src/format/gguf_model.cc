@@ -1,5 +1,6 @@
 #include "format/gguf_model.h"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -14,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-enum class Kind : uint8_t { kInteger, kNumber };
+enum class Kind : uint8_t { kInteger, kNumber, kBool };
 
 // A key behind "ARCHITECTURE." and the field of config.json that says the same.
 struct KeyRow {
@@ -33,23 +34,41 @@ constexpr std::array kKeys = {
     KeyRow{"attention.key_length", "head_dim"},
     KeyRow{"attention.layer_norm_rms_epsilon", "rms_norm_eps", Kind::kNumber, true},
     KeyRow{"attention.sliding_window", "sliding_window"},
+    KeyRow{"attention.sliding_window_pattern", "sliding_window_pattern"},
+    KeyRow{"attention.clamp_kqv", "clip_qkv", Kind::kNumber},
+    KeyRow{"attn_logit_softcapping", "attn_logit_softcapping", Kind::kNumber},
+    KeyRow{"final_logit_softcapping", "final_logit_softcapping", Kind::kNumber},
     KeyRow{"rope.freq_base", "rope_theta", Kind::kNumber},
+    KeyRow{"rope.freq_base_swa", "rope_local_base_freq", Kind::kNumber},
     KeyRow{"expert_used_count", "num_experts_per_tok"},
     KeyRow{"expert_feed_forward_length", "moe_intermediate_size"},
+    KeyRow{"expert_shared_feed_forward_length", "shared_expert_intermediate_size"},
+    KeyRow{"expert_weights_norm", "norm_topk_prob", Kind::kBool},
 };
 
 struct NameRow {
   std::string_view gguf;  // without ".weight" or ".bias"
   std::string_view name;
+  bool is_row = false;  // a vector there is a matrix of one row here
 };
 // Of layers, behind "blk.N." and "model.layers.N.".
 constexpr std::array kLayerNames = {
-    NameRow{"attn_norm", "input_layernorm"},    NameRow{"attn_q", "self_attn.q_proj"},
-    NameRow{"attn_k", "self_attn.k_proj"},      NameRow{"attn_v", "self_attn.v_proj"},
-    NameRow{"attn_output", "self_attn.o_proj"}, NameRow{"attn_q_norm", "self_attn.q_norm"},
-    NameRow{"attn_k_norm", "self_attn.k_norm"}, NameRow{"ffn_norm", "post_attention_layernorm"},
-    NameRow{"ffn_gate", "mlp.gate_proj"},       NameRow{"ffn_up", "mlp.up_proj"},
+    NameRow{"attn_norm", "input_layernorm"},
+    NameRow{"attn_q", "self_attn.q_proj"},
+    NameRow{"attn_k", "self_attn.k_proj"},
+    NameRow{"attn_v", "self_attn.v_proj"},
+    NameRow{"attn_output", "self_attn.o_proj"},
+    NameRow{"attn_q_norm", "self_attn.q_norm"},
+    NameRow{"attn_k_norm", "self_attn.k_norm"},
+    NameRow{"post_attention_norm", "post_attention_layernorm"},
+    NameRow{"post_ffw_norm", "post_feedforward_layernorm"},
+    NameRow{"ffn_gate", "mlp.gate_proj"},
+    NameRow{"ffn_up", "mlp.up_proj"},
     NameRow{"ffn_down", "mlp.down_proj"},
+    NameRow{"ffn_gate_shexp", "mlp.shared_expert.gate_proj"},
+    NameRow{"ffn_up_shexp", "mlp.shared_expert.up_proj"},
+    NameRow{"ffn_down_shexp", "mlp.shared_expert.down_proj"},
+    NameRow{"ffn_gate_inp_shexp", "mlp.shared_expert_gate", true},
 };
 constexpr std::array kNames = {
     NameRow{"token_embd", "model.embed_tokens"},
@@ -60,18 +79,32 @@ constexpr std::array kNames = {
 // What differs between architectures.
 struct Architecture {
   std::string_view gguf;
-  std::string_view model_type;           // without experts
+  std::string_view model_type = {};      // without experts; empty: has always some
   std::string_view moe_model_type = {};  // with experts; empty: has none
+  std::string_view ffn_norm = "post_attention_layernorm";  // behind "model.layers.N."
   // With experts: the field of their number, and names behind "model.layers.N.".
   std::string_view num_experts = "num_experts";
   std::string_view router = "mlp.gate";
   std::string_view expert_gate = "mlp.experts.{e}.gate_proj";
   std::string_view expert_up = "mlp.experts.{e}.up_proj";
   std::string_view expert_down = "mlp.experts.{e}.down_proj";
+  // What norm_topk_prob is if the file does not say; null: no such field.
+  std::optional<bool> norm_topk_prob = {};
   // Rows of q and k stand so that rope turns neighbours.
   bool rope_interleave = false;
+  // Gains of norms have the 1 added that checkpoints leave out.
+  bool norm_gains_are_whole = false;
+  // The square of what scores are divided by is a field, query_pre_attn_scalar. Files seldom say
+  // it: it is the head's width, but d_model / heads in the model with this many blocks, which is
+  // how llama.cpp knows that one. 0: no such field.
+  int64_t query_scalar_by_width_blocks = 0;
 };
 constexpr std::array kArchitectures = {
+    Architecture{.gguf = "gemma3",
+                 .model_type = "gemma3_text",
+                 .ffn_norm = "pre_feedforward_layernorm",
+                 .norm_gains_are_whole = true,
+                 .query_scalar_by_width_blocks = 62},
     Architecture{.gguf = "llama",
                  .model_type = "llama",
                  .moe_model_type = "mixtral",
@@ -81,8 +114,11 @@ constexpr std::array kArchitectures = {
                  .expert_up = "block_sparse_moe.experts.{e}.w3",
                  .expert_down = "block_sparse_moe.experts.{e}.w2",
                  .rope_interleave = true},
+    Architecture{.gguf = "olmoe", .moe_model_type = "olmoe", .norm_topk_prob = false},
     Architecture{.gguf = "qwen2", .model_type = "qwen2"},
+    Architecture{.gguf = "qwen2moe", .moe_model_type = "qwen2_moe", .norm_topk_prob = false},
     Architecture{.gguf = "qwen3", .model_type = "qwen3"},
+    Architecture{.gguf = "qwen3moe", .moe_model_type = "qwen3_moe", .norm_topk_prob = true},
 };
 
 // The metadata of one file: looks keys up and notes the first error.
@@ -108,6 +144,9 @@ class Metadata {
   }
   std::optional<double> Number(const std::string& key) {
     return Get<double>(key, "a number", &GgufValue::Number);
+  }
+  std::optional<bool> Bool(const std::string& key) {
+    return Get<bool>(key, "true or false", &GgufValue::Bool);
   }
   std::optional<std::string_view> String(const std::string& key) {
     return Get<std::string_view>(key, "a string", &GgufValue::String);
@@ -157,6 +196,48 @@ void AddRopeScaling(Metadata& metadata, const std::string& prefix, json& config)
   config["rope_scaling"] = std::move(scaling);
 }
 
+int64_t WidthPerHead(const json& config) {
+  const auto heads = config["num_attention_heads"].get<int64_t>();
+  return heads > 0 ? config["hidden_size"].get<int64_t>() / heads : 0;
+}
+
+int64_t HeadDim(const json& config) {
+  return config.contains("head_dim") ? config["head_dim"].get<int64_t>() : WidthPerHead(config);
+}
+
+// The kind of model and its number of experts; what routing it needs must be softmax and no more.
+void AddExperts(Metadata& metadata, const Architecture& architecture, json& config) {
+  const std::string prefix = std::string(architecture.gguf) + ".";
+  const auto refuse = [&](std::string_view key, auto value, std::string_view problem) {
+    metadata.Fail(
+        Unsupported(Format("{}: {}{} is {}: {}", metadata.where(), prefix, key, value, problem)));
+  };
+  const int64_t experts = metadata.Integer(prefix + "expert_count").value_or(0);
+  const std::string_view model_type =
+      experts == 0 ? architecture.model_type : architecture.moe_model_type;
+  if (model_type.empty()) {
+    refuse("expert_count", experts,
+           Format("{} {} experts is not supported", architecture.gguf,
+                  experts == 0 ? "without" : "with"));
+  }
+  config["model_type"] = std::string(model_type);
+  if (experts == 0) return;
+  config[std::string(architecture.num_experts)] = experts;
+  if (architecture.norm_topk_prob.has_value() && !config.contains("norm_topk_prob")) {
+    config["norm_topk_prob"] = *architecture.norm_topk_prob;
+  }
+  constexpr int64_t kSoftmax = 1;
+  if (const auto gating = metadata.Integer(prefix + "expert_gating_func");
+      gating.value_or(kSoftmax) != kSoftmax) {
+    refuse("expert_gating_func", *gating, "only softmax, 1, is supported");
+  }
+  // 0 is how some files say that there is none.
+  if (const auto scale = metadata.Number(prefix + "expert_weights_scale");
+      scale.value_or(1) != 1 && *scale != 0) {
+    refuse("expert_weights_scale", *scale, "only 1 is supported");
+  }
+}
+
 json ReadConfig(Metadata& metadata, const Architecture& architecture, bool tied) {
   const std::string prefix = std::string(architecture.gguf) + ".";
   json config = json::object();
@@ -166,26 +247,50 @@ json ReadConfig(Metadata& metadata, const Architecture& architecture, bool tied)
     if (row.required && metadata.Find(key) == nullptr) {
       metadata.Fail(InvalidData(Format("{}: {} is missing", metadata.where(), key)));
     }
-    if (row.kind == Kind::kInteger) {
-      if (const auto value = metadata.Integer(key)) config[field] = *value;
-    } else if (const auto value = metadata.Number(key)) {
-      config[field] = *value;
+    const auto add = [&](const auto& value) {
+      if (value.has_value()) config[field] = *value;
+    };
+    switch (row.kind) {
+      case Kind::kInteger:
+        add(metadata.Integer(key));
+        break;
+      case Kind::kNumber:
+        add(metadata.Number(key));
+        break;
+      case Kind::kBool:
+        add(metadata.Bool(key));
+        break;
     }
   }
   if (!config.contains("sliding_window")) config["sliding_window"] = nullptr;
   config["tie_word_embeddings"] = tied;
   config["rope_interleave"] = architecture.rope_interleave;
+  if (architecture.norm_gains_are_whole) config["norm_gains_are_whole"] = true;
   AddRopeScaling(metadata, prefix, config);
 
-  const int64_t experts = metadata.Integer(prefix + "expert_count").value_or(0);
-  if (experts != 0 && architecture.moe_model_type.empty()) {
-    metadata.Fail(Unsupported(Format("{}: {}expert_count is {}: {} with experts is not supported",
-                                     metadata.where(), prefix, experts, architecture.gguf)));
-  }
-  config["model_type"] =
-      std::string(experts == 0 ? architecture.model_type : architecture.moe_model_type);
-  if (experts != 0) config[std::string(architecture.num_experts)] = experts;
+  AddExperts(metadata, architecture, config);
   return config;
+}
+
+// The square of what scores are divided by.
+void AddQueryScalar(Metadata& metadata, const Architecture& architecture, json& config) {
+  if (architecture.query_scalar_by_width_blocks == 0) return;
+  json& scalar = config["query_pre_attn_scalar"];
+  const std::string key = std::string(architecture.gguf) + ".attention.scale";
+  if (const auto scale = metadata.Number(key)) {
+    if (*scale > 0) {
+      scalar = 1 / (*scale * *scale);
+    } else {
+      metadata.Fail(
+          InvalidData(Format("{}: {} must be above 0, found {}", metadata.where(), key, *scale)));
+    }
+    return;
+  }
+  if (config["num_hidden_layers"] == architecture.query_scalar_by_width_blocks) {
+    scalar = WidthPerHead(config);
+  } else {
+    scalar = HeadDim(config);
+  }
 }
 
 // Only a part of each head turned would change every result.
@@ -193,10 +298,7 @@ void CheckRope(Metadata& metadata, const Architecture& architecture, const json&
   const std::string key = std::string(architecture.gguf) + ".rope.dimension_count";
   const std::optional<int64_t> turned = metadata.Integer(key);
   if (!turned.has_value() || !metadata.status().ok()) return;
-  const auto heads = config["num_attention_heads"].get<int64_t>();
-  const int64_t head_dim = config.contains("head_dim") ? config["head_dim"].get<int64_t>()
-                           : heads > 0 ? config["hidden_size"].get<int64_t>() / heads
-                                       : 0;
+  const int64_t head_dim = HeadDim(config);
   if (*turned != head_dim) {
     metadata.Fail(
         Unsupported(Format("{}: {} is {}, but heads have {} dimensions: rope for a part "
@@ -258,11 +360,10 @@ std::optional<std::pair<std::string, std::string_view>> SplitLayer(std::string_v
 }
 
 template <size_t N>
-std::optional<std::string> Lookup(const std::array<NameRow, N>& rows, std::string_view stem) {
-  for (const NameRow& row : rows) {
-    if (row.gguf == stem) return std::string(row.name);
-  }
-  return std::nullopt;
+const NameRow* Lookup(const std::array<NameRow, N>& rows, std::string_view stem) {
+  const auto row = std::find_if(rows.begin(), rows.end(),
+                                [&](const NameRow& candidate) { return candidate.gguf == stem; });
+  return row == rows.end() ? nullptr : &*row;
 }
 
 std::string WithExpert(std::string_view pattern, int64_t expert) {
@@ -278,14 +379,14 @@ class Namer {
       : architecture_(architecture), num_experts_(num_experts) {}
 
   // Adds a tensor of the file under its names here.
-  void Add(const std::string& gguf, const TensorInfo& info, TensorTable& table) const {
+  void Add(const std::string& gguf, TensorInfo info, TensorTable& table) const {
     const size_t dot = gguf.rfind('.');
     const std::string_view stem = std::string_view(gguf).substr(0, dot);
     const std::string suffix = dot == std::string::npos ? "" : gguf.substr(dot);
     const auto layer = SplitLayer(stem);
     if (!layer.has_value()) {
-      const auto name = Lookup(kNames, stem);
-      table.tensors.emplace(name.has_value() ? *name + suffix : gguf, info);
+      const NameRow* const row = Lookup(kNames, stem);
+      table.tensors.emplace(row == nullptr ? gguf : std::string(row->name) + suffix, info);
       return;
     }
     const std::string prefix = "model.layers." + layer->first + ".";
@@ -293,9 +394,14 @@ class Namer {
       AddExperts(prefix, pattern, suffix, info, table);
       return;
     }
-    std::optional<std::string> name = Lookup(kLayerNames, layer->second);
-    if (layer->second == "ffn_gate_inp") name = std::string(architecture_.router);
-    table.tensors.emplace(name.has_value() ? prefix + *name + suffix : gguf, info);
+    std::string_view name;
+    if (layer->second == "ffn_norm") name = architecture_.ffn_norm;
+    if (layer->second == "ffn_gate_inp") name = architecture_.router;
+    if (const NameRow* const row = Lookup(kLayerNames, layer->second)) {
+      name = row->name;
+      if (row->is_row && info.shape.size() == 1) info.shape.insert(info.shape.begin(), 1);
+    }
+    table.tensors.emplace(name.empty() ? gguf : prefix + std::string(name) + suffix, info);
   }
 
  private:
@@ -375,6 +481,7 @@ Result<GgufModel> ReadGgufModel(GgufHeader header, TensorTable tensors, const st
   json config = ReadConfig(metadata, *architecture, tied);
   MOIETY_RETURN_IF_ERROR(metadata.status());
   CheckRope(metadata, *architecture, config);
+  AddQueryScalar(metadata, *architecture, config);
   AddVocabulary(metadata, *architecture, config);
   MOIETY_RETURN_IF_ERROR(metadata.status());
   MOIETY_ASSIGN_OR_RETURN(model.generation, ReadGeneration(metadata));

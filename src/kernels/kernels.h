@@ -156,6 +156,10 @@ struct KernelTable {
   // y = silu(gate) · up, silu(g) = g / (1 + exp(-g)). y may be gate or up.
   void (*silu_mul)(const float* gate, const float* up, int64_t n, float* y);
 
+  // y = gelu(gate) · up, gelu(g) = g / (1 + exp(-t)), t = g · fma(kCubic, g · g, kLinear) with
+  // gelu_constants: the approximation with tanh. y may be gate or up.
+  void (*gelu_tanh_mul)(const float* gate, const float* up, int64_t n, float* y);
+
   // y = x + y, elementwise.
   void (*add)(const float* x, int64_t n, float* y);
 

@@ -221,6 +221,8 @@ void GatedLinearMany(Exec& exec, std::span<const GatedLinearJob> jobs) {
   const KernelTable& kernels = exec.kernels();
   ForBlocks(exec, jobs, [&](const OutputBlock& block) {
     const GatedLinearJob& job = jobs[block.job];
+    const auto activate =
+        job.activation == Activation::kSilu ? kernels.silu_mul : kernels.gelu_tanh_mul;
     std::array<float, kGatedRows * kBlockOutputs> up;
     for (int64_t first = 0; first < job.x.rows; first += kGatedRows) {
       const int64_t rows = std::min(kGatedRows, job.x.rows - first);
@@ -229,7 +231,7 @@ void GatedLinearMany(Exec& exec, std::span<const GatedLinearJob> jobs) {
       MultiplyBlock(kernels, ups[block.job], first, rows, block, up.data(), block.count);
       for (int64_t i = 0; i < rows; ++i) {
         float* gate = y + i * job.y.cols;
-        kernels.silu_mul(gate, up.data() + i * block.count, block.count, gate);
+        activate(gate, up.data() + i * block.count, block.count, gate);
       }
     }
   });

@@ -32,7 +32,13 @@ struct LinearJob {
 // All products of the list as one parallel loop: a small product does not leave threads idle.
 void LinearMany(Exec& exec, std::span<const LinearJob> jobs);
 
-// silu(x · gateᵀ + gate_bias) · (x · upᵀ + up_bias), silu(g) = g / (1 + exp(-g)) (Shazeer 2020).
+// What a gated layer does to its gate.
+enum class Activation : uint8_t {
+  kSilu,      // g / (1 + exp(-g))
+  kGeluTanh,  // ½ g (1 + tanh(√(2/π) (g + 0.044715 g³)))
+};
+
+// activation(x · gateᵀ + gate_bias) · (x · upᵀ + up_bias) (Shazeer 2020).
 struct GatedLinearJob {
   Matrix x;             // [rows, d_in]
   WeightRef gate;       // [d_out, d_in]
@@ -40,6 +46,7 @@ struct GatedLinearJob {
   WeightRef up;
   WeightRef up_bias;
   Matrix y;  // [rows, d_out], allocated by the caller
+  Activation activation = Activation::kSilu;
 };
 void GatedLinearMany(Exec& exec, std::span<const GatedLinearJob> jobs);
 

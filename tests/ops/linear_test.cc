@@ -130,14 +130,18 @@ TEST(GatedLinearMany, IsTwoProductsAndAGate) {
     jobs.push_back({compute.NewRandomMatrix(rows, 33, seed + 23, 3),
                     weights[weights.size() - 2].ref(),
                     rows % 2 == 1 ? gate_bias.ref() : WeightRef(), weights.back().ref(),
-                    WeightRef(), compute.exec.NewMatrix(rows, 70)});
+                    WeightRef(), compute.exec.NewMatrix(rows, 70),
+                    rows == 129 ? Activation::kGeluTanh : Activation::kSilu});
   }
   GatedLinearMany(compute.exec, jobs);
   ASSERT_TRUE(compute.exec.ok());
   for (const GatedLinearJob& job : jobs) {
     const Matrix expected = Linear(compute.exec, job.x, job.gate, job.gate_bias);
     const Matrix up = Linear(compute.exec, job.x, job.up, job.up_bias);
-    compute.exec.kernels().silu_mul(expected.data, up.data, expected.size(), expected.data);
+    const KernelTable& kernels = compute.exec.kernels();
+    const auto gate =
+        job.activation == Activation::kSilu ? kernels.silu_mul : kernels.gelu_tanh_mul;
+    gate(expected.data, up.data, expected.size(), expected.data);
     EXPECT_TRUE(SameBits(Values(job.y), Values(expected))) << job.x.rows;
   }
   GatedLinearMany(compute.exec, {});

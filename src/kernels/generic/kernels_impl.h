@@ -102,6 +102,17 @@ void SiluMul(const float* gate, const float* up, int64_t n, float* y) {
   }
 }
 
+void GeluTanhMul(const float* gate, const float* up, int64_t n, float* y) {
+  const Vec cubic = Vec::Set(gelu_constants::kCubic);
+  const Vec linear = Vec::Set(gelu_constants::kLinear);
+  for (int64_t k = 0; k < n; k += kLanes) {
+    const Vec g = LoadUpTo(gate + k, n - k);
+    const Vec t = g * Fma(cubic, g * g, linear);
+    const Vec gelu = g / (Vec::Set(1.0F) + ExpVec(-t));
+    StoreUpTo(gelu * LoadUpTo(up + k, n - k), y + k, n - k);
+  }
+}
+
 void Add(const float* x, int64_t n, float* y) {
   for (int64_t k = 0; k < n; k += kLanes) {
     StoreUpTo(LoadUpTo(x + k, n - k) + LoadUpTo(y + k, n - k), y + k, n - k);
@@ -154,12 +165,12 @@ void Rope(float* x, const float* cos, const float* sin, int64_t half) {
 }  // namespace moiety
 
 // The table of this instruction set, from the functions above.
-#define MOIETY_GENERIC_KERNEL_TABLE(name)                                                       \
-  {                                                                                             \
-    .isa = name, .num_calls = &num_calls, .matmul = {Matmul<float>, Matmul<F16>, Matmul<BF16>}, \
-    .quantize_rows = QuantizeRows, .block_matmul = BlockMatmul,                                 \
-    .outer_matmul = {OuterMatmul<float>, OuterMatmul<F16>, OuterMatmul<BF16>},                  \
-    .matmul_bf16 = nullptr, .pack_bf16 = nullptr, .rms_norm = RmsNorm, .silu_mul = SiluMul,     \
-    .add = Add, .axpy = Axpy, .sum_exp = SumExp, .softmax = Softmax, .rope = Rope,              \
-    .attend_tile = AttendTile, .attend_merge = AttendMerge,                                     \
+#define MOIETY_GENERIC_KERNEL_TABLE(name)                                                          \
+  {                                                                                                \
+    .isa = name, .num_calls = &num_calls, .matmul = {Matmul<float>, Matmul<F16>, Matmul<BF16>},    \
+    .quantize_rows = QuantizeRows, .block_matmul = BlockMatmul,                                    \
+    .outer_matmul = {OuterMatmul<float>, OuterMatmul<F16>, OuterMatmul<BF16>},                     \
+    .matmul_bf16 = nullptr, .pack_bf16 = nullptr, .rms_norm = RmsNorm, .silu_mul = SiluMul,        \
+    .gelu_tanh_mul = GeluTanhMul, .add = Add, .axpy = Axpy, .sum_exp = SumExp, .softmax = Softmax, \
+    .rope = Rope, .attend_tile = AttendTile, .attend_merge = AttendMerge,                          \
   }

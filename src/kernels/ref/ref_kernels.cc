@@ -161,6 +161,14 @@ void SiluMul(const float* gate, const float* up, int64_t n, float* y) {
   for (int64_t k = 0; k < n; ++k) y[k] = gate[k] / (1.0F + Exp(-gate[k])) * up[k];
 }
 
+void GeluTanhMul(const float* gate, const float* up, int64_t n, float* y) {
+  for (int64_t k = 0; k < n; ++k) {
+    const float g = gate[k];
+    const float t = g * std::fma(gelu_constants::kCubic, g * g, gelu_constants::kLinear);
+    y[k] = g / (1.0F + Exp(-t)) * up[k];
+  }
+}
+
 void Add(const float* x, int64_t n, float* y) {
   for (int64_t k = 0; k < n; ++k) y[k] = x[k] + y[k];
 }
@@ -259,6 +267,7 @@ const KernelTable kRefKernels = {
     .pack_bf16 = nullptr,
     .rms_norm = RmsNorm,
     .silu_mul = SiluMul,
+    .gelu_tanh_mul = GeluTanhMul,
     .add = Add,
     .axpy = Axpy,
     .sum_exp = SumExp,
