@@ -172,7 +172,12 @@ Result<ChatTemplate> OpenChatTemplate(const fs::path& model, const std::string& 
     MOIETY_ASSIGN_OR_RETURN(const std::string source, ReadFile(file, kMaxTemplateBytes));
     return ChatTemplate::Parse(source, file.string(), std::move(tokens));
   }
-  const std::string where = config_path.string();
+  return ReadChatTemplate(config, config_path.string(), name);
+}
+
+Result<ChatTemplate> ReadChatTemplate(const ordered_json& config, const std::string& where,
+                                      const std::string& name) {
+  MOIETY_ASSIGN_OR_RETURN(ordered_json tokens, ReadSpecialTokens(config, where));
   MOIETY_ASSIGN_OR_RETURN(const std::string source, TemplateOfConfig(config, where, name));
   return ChatTemplate::Parse(source, where + ": chat_template", std::move(tokens));
 }
