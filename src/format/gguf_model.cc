@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/format.h"
+#include "format/gguf_metadata.h"
 #include "format/json.h"
 #include "io/mapped_file.h"
 
@@ -14,6 +15,7 @@ namespace moiety {
 namespace {
 
 using nlohmann::json;
+using Metadata = GgufMetadata;
 
 enum class Kind : uint8_t { kInteger, kNumber, kBool };
 
@@ -119,48 +121,6 @@ constexpr std::array kArchitectures = {
     Architecture{.gguf = "qwen2moe", .moe_model_type = "qwen2_moe", .norm_topk_prob = false},
     Architecture{.gguf = "qwen3", .model_type = "qwen3"},
     Architecture{.gguf = "qwen3moe", .moe_model_type = "qwen3_moe", .norm_topk_prob = true},
-};
-
-// The metadata of one file: looks keys up and notes the first error.
-class Metadata {
- public:
-  Metadata(const GgufHeader& header, const std::string& where) : header_(header), where_(where) {}
-
-  const GgufValue* Find(const std::string& key) const { return header_.Find(key); }
-  template <class T>
-  std::optional<T> Get(const std::string& key, std::string_view expected,
-                       std::optional<T> (GgufValue::*as)() const) {
-    const GgufValue* value = Find(key);
-    if (value == nullptr) return std::nullopt;
-    const std::optional<T> found = (value->*as)();
-    if (!found.has_value()) {
-      Fail(InvalidData(Format("{}: {}: expected {}, found {}", where_, key, expected,
-                              GgufTypeName(value->type))));
-    }
-    return found;
-  }
-  std::optional<int64_t> Integer(const std::string& key) {
-    return Get<int64_t>(key, "an integer", &GgufValue::Integer);
-  }
-  std::optional<double> Number(const std::string& key) {
-    return Get<double>(key, "a number", &GgufValue::Number);
-  }
-  std::optional<bool> Bool(const std::string& key) {
-    return Get<bool>(key, "true or false", &GgufValue::Bool);
-  }
-  std::optional<std::string_view> String(const std::string& key) {
-    return Get<std::string_view>(key, "a string", &GgufValue::String);
-  }
-  void Fail(Status status) {
-    if (status_.ok()) status_ = std::move(status);
-  }
-  const Status& status() const { return status_; }
-  const std::string& where() const { return where_; }
-
- private:
-  const GgufHeader& header_;
-  const std::string& where_;
-  Status status_;
 };
 
 Result<const Architecture*> FindArchitecture(Metadata& metadata) {

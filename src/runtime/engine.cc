@@ -10,6 +10,7 @@
 #include "base/format.h"
 #include "format/config_reader.h"
 #include "format/gguf_model.h"
+#include "format/gguf_tokenizer.h"
 #include "format/hf_folder.h"
 #include "io/mapped_file.h"
 #include "kernels/kernels.h"
@@ -53,6 +54,13 @@ DType ReadWeightType(ConfigReader& config) {
   return DType::kBF16;
 }
 
+// Those that are not there yet.
+void AddStopIds(const std::vector<int32_t>& more, std::vector<int32_t>& ids) {
+  for (const int32_t id : more) {
+    if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+  }
+}
+
 // The pages of a model whose keys and values are kept in these types.
 Result<StateLayout> LayOutState(std::vector<StateSpec> specs, CacheType key_type,
                                 CacheType value_type) {
@@ -74,6 +82,10 @@ Result<StateLayout> LayOutState(std::vector<StateSpec> specs, CacheType key_type
 }  // namespace
 
 Result<std::unique_ptr<const Tokenizer>> OpenTokenizer(const std::filesystem::path& model) {
+  if (IsGgufPath(model)) {
+    MOIETY_ASSIGN_OR_RETURN(const GgufTokenizer gguf, OpenGgufTokenizer(model));
+    return Tokenizer::FromDocument(gguf.document, model.string());
+  }
   const std::filesystem::path path = model / "tokenizer.json";
   MOIETY_ASSIGN_OR_RETURN(const std::string json, ReadFile(path, kMaxTokenizerBytes));
   return Tokenizer::FromJson(json, path.string());
@@ -122,12 +134,19 @@ Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& model,
   };
   if (IsGgufPath(model)) {
     MOIETY_ASSIGN_OR_RETURN(GgufModel gguf, OpenGgufModel(model));
+    const Result<GgufTokenizer> tokenizer = ReadGgufTokenizer(gguf.header, model.string());
+    if (tokenizer.ok()) AddStopIds(tokenizer->stop_ids, gguf.generation.eos_token_ids);
     MOIETY_RETURN_IF_ERROR(finish(gguf, model.string()));
+    if (tokenizer.ok()) {
+      engine->tokenizer_ = Tokenizer::FromDocument(tokenizer->document, model.string());
+    } else {
+      engine->tokenizer_ = Status(tokenizer.status());
+    }
   } else {
     MOIETY_ASSIGN_OR_RETURN(HfFolder folder, OpenHfFolder(model));
     MOIETY_RETURN_IF_ERROR(finish(folder, folder.config_path));
+    engine->tokenizer_ = OpenTokenizer(model);
   }
-  engine->tokenizer_ = OpenTokenizer(model);
   return engine;
 }
 
