@@ -59,7 +59,9 @@ class QuantizedEngine : public testing::TestWithParam<Case> {
 
   std::filesystem::path folder_;
 };
-INSTANTIATE_TEST_SUITE_P(Models, QuantizedEngine, testing::Values(Case{"mixtral_q4_k_m", 0.05}),
+INSTANTIATE_TEST_SUITE_P(Models, QuantizedEngine,
+                         testing::Values(Case{"mixtral_q4_k_m", 0.05},
+                                         Case{"qwen3moe_q3_k_m", 0.02}),
                          [](const auto& test) { return test.param.name; });
 
 TEST_P(QuantizedEngine, IsNearTheReference) {
