@@ -4,7 +4,12 @@
 //
 // "gemma3_text" is a model of text alone; "gemma3" one that also sees images, of which the language
 // model is read: images are not.
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "base/format.h"
 #include "models/decoder.h"
