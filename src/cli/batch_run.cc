@@ -10,6 +10,7 @@
 #include "base/format.h"
 #include "chat/chat_template.h"
 #include "cli/command.h"
+#include "cli/lookup_flags.h"
 #include "cli/terminal.h"
 
 namespace moiety::cli {
@@ -121,6 +122,8 @@ Result<BatchTotals> RunBatch(Engine& engine, std::span<const BatchLine> lines,
       if (!result.ok()) return failed(sample, result.status());
       if (sample == 0) totals.num_prompt_tokens += result->num_prompt_tokens;
       totals.num_generated_tokens += result->num_generated_tokens;
+      totals.num_drafted_tokens += result->num_drafted_tokens;
+      totals.num_accepted_tokens += result->num_accepted_tokens;
       outlet.End(first + sample, result);
     };
     Result<std::vector<int32_t>> ids = encoder.Encode(line);
@@ -165,14 +168,16 @@ nlohmann::ordered_json BatchTextJson(const BatchText& text) {
   return out;
 }
 
-std::string BatchSummary(const BatchTotals& t, Engine& engine) {
+std::string BatchSummary(const BatchTotals& t, Engine& engine, const LookupOptions& lookup) {
   return Format(
       "\nprompts     {:>6} tokens  {} of them reused\n"
       "generation  {:>6} tokens  {:>8.1f} tokens/s\n"
+      "{}"
       "batch       {} requests in {:.3f} s, {} steps of at most {} texts, {} recomputed\n"
       "memory      {}, {} threads, {} kernels\n",
       t.num_prompt_tokens, t.steps.num_reused, t.num_generated_tokens,
-      TokensPerSecond(t.num_generated_tokens, t.seconds), t.num_requests, t.seconds,
+      TokensPerSecond(t.num_generated_tokens, t.seconds),
+      LookupSummary(lookup, t.num_drafted_tokens, t.num_accepted_tokens), t.num_requests, t.seconds,
       t.steps.num_steps, t.steps.max_running, t.steps.num_preemptions,
       FormatBytes(engine.context().budget.peak_bytes()), engine.context().pool.num_threads(),
       engine.context().kernels.isa);

@@ -39,6 +39,8 @@ struct BatchTotals {
   int64_t num_failed = 0;  // of these
   int64_t num_prompt_tokens = 0;
   int64_t num_generated_tokens = 0;
+  int64_t num_drafted_tokens = 0;  // by prompt look-up
+  int64_t num_accepted_tokens = 0;
   double seconds = 0;
   BatcherStats steps;
 };
@@ -53,8 +55,8 @@ Result<BatchTotals> RunBatch(Engine& engine, std::span<const BatchLine> lines,
 // or {"id" or "line", "index", "error"}.
 nlohmann::ordered_json BatchTextJson(const BatchText& text);
 
-// The figures of a run, for people.
-std::string BatchSummary(const BatchTotals& totals, Engine& engine);
+// The figures of a run, for people; of `lookup` where that is on.
+std::string BatchSummary(const BatchTotals& totals, Engine& engine, const LookupOptions& lookup);
 
 }  // namespace moiety::cli
 

@@ -14,6 +14,7 @@
 #include "cli/command.h"
 #include "cli/input_history.h"
 #include "cli/line_editor.h"
+#include "cli/lookup_flags.h"
 #include "cli/sampling_flags.h"
 #include "cli/template_flags.h"
 #include "cli/terminal.h"
@@ -238,6 +239,7 @@ Action AddChat(CLI::App& app) {
   command->add_flag("--experts", f.experts,
                     "Colour each token by the expert with the largest weight in choosing it, and "
                     "end with a table of expert shares");
+  AddLookupFlags(*command, f.generation.lookup, {"--experts"});
   command->add_flag("--json", f.json, "Answer each line of standard input with a JSON object");
   command->add_flag("-v,--verbose", f.verbose, "Tokens, reused tokens and speed of each answer");
   command->add_flag("--no-history", f.no_history,

@@ -155,10 +155,13 @@ void ChatSession::Comment(const Turn& turn) const {
   const int64_t computed = g.num_prompt_tokens - turn.num_reused_tokens;
   Note(Format(
       "prompt {} tokens, {} reused, {} at {:.1f} tokens/s; answer {} tokens at {:.1f} "
-      "tokens/s",
+      "tokens/s{}",
       g.num_prompt_tokens, turn.num_reused_tokens, computed,
       TokensPerSecond(computed, g.prompt_seconds), g.num_generated_tokens,
-      TokensPerSecond(std::max<int64_t>(0, g.num_generated_tokens - 1), g.generation_seconds)));
+      TokensPerSecond(std::max<int64_t>(0, g.num_generated_tokens - 1), g.generation_seconds),
+      g.num_drafted_tokens == 0
+          ? ""
+          : Format(", {} of {} tokens looked up", g.num_accepted_tokens, g.num_drafted_tokens)));
 }
 
 Status ChatSession::Restart(const std::function<Status(Conversation&)>& change) {
@@ -171,6 +174,9 @@ Status ChatSession::ShowExperts(bool on) {
   const ModelInfo& info = engine_.model().info();
   if (info.num_experts == 0) {
     return InvalidArgument(Format("a dense {} model has no experts", info.architecture));
+  }
+  if (on && settings_.generation.lookup.max_ngram > 0) {
+    return InvalidArgument("experts are not shown with --lookup: it also computes other tokens");
   }
   settings_.experts = on;
   return OkStatus();

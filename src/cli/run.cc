@@ -17,6 +17,7 @@
 #include "cli/batch_run.h"
 #include "cli/command.h"
 #include "cli/expert_table.h"
+#include "cli/lookup_flags.h"
 #include "cli/route_watch.h"
 #include "cli/sampling_flags.h"
 #include "cli/terminal.h"
@@ -101,6 +102,8 @@ struct Totals {
     sum.num_generated_tokens += r.num_generated_tokens;
     sum.prompt_seconds += r.prompt_seconds;
     sum.generation_seconds += r.generation_seconds;
+    sum.num_drafted_tokens += r.num_drafted_tokens;
+    sum.num_accepted_tokens += r.num_accepted_tokens;
   }
   double prompt_rate() const { return TokensPerSecond(sum.num_prompt_tokens, sum.prompt_seconds); }
   // The first token of each text was chosen within its prompt's time.
@@ -123,15 +126,17 @@ json SummaryJson(const Totals& t) {
             {"tokens_per_s", t.generation_rate()}}}};
 }
 
-std::string SummaryText(const Totals& t, Engine& engine, uint64_t seed) {
+std::string SummaryText(const Totals& t, Engine& engine, const GenerationOptions& options) {
   const bool full = t.sum.finish_reason == FinishReason::kContextFull;
   return Format(
       "\nprompt      {:>6} tokens  {:>8.1f} tokens/s\n"
       "generation  {:>6} tokens  {:>8.1f} tokens/s\n"
+      "{}"
       "load        {:.3f} s, memory {}, {} threads, {} kernels, seed {}{}\n",
       t.sum.num_prompt_tokens, t.prompt_rate(), t.sum.num_generated_tokens, t.generation_rate(),
+      LookupSummary(options.lookup, t.sum.num_drafted_tokens, t.sum.num_accepted_tokens),
       t.load_seconds, FormatBytes(engine.context().budget.peak_bytes()),
-      engine.context().pool.num_threads(), engine.context().kernels.isa, seed,
+      engine.context().pool.num_threads(), engine.context().kernels.isa, options.sampling.seed,
       full ? "; the context is full" : "");
 }
 
@@ -174,7 +179,7 @@ Status RunBatchFile(const Flags& flags, Engine& engine, RouteWatch& watch) {
         return Print(BatchTextJson(text).dump(-1, ' ', false, kReplace) + "\n");
       }));
   MOIETY_RETURN_IF_ERROR(watch.Close());
-  std::fputs(BatchSummary(totals, engine).c_str(), stderr);
+  std::fputs(BatchSummary(totals, engine, flags.generation.lookup).c_str(), stderr);
   if (totals.num_failed == 0) return OkStatus();
   return InvalidArgument(
       Format("{} of {} requests failed", totals.num_failed, totals.num_requests));
@@ -210,7 +215,7 @@ Status RunSamples(const Flags& flags, Engine& engine, const std::string& prompt,
   if (flags.experts) {
     MOIETY_RETURN_IF_ERROR(Print("\n" + ExpertTable(watch.stats(), ShowsColours(stdout))));
   }
-  std::fputs(BatchSummary(totals, engine).c_str(), stderr);
+  std::fputs(BatchSummary(totals, engine, flags.generation.lookup).c_str(), stderr);
   return OkStatus();
 }
 
@@ -235,6 +240,9 @@ Status Run(const CLI::App& command, Flags& flags) {
     if (showcase && flags.num_samples > 1) {
       return InvalidArgument("--samples needs a prompt: give one with -p TEXT or -f FILE");
     }
+  }
+  if (showcase && flags.generation.lookup.max_ngram > 0) {
+    return InvalidArgument("--lookup needs a prompt: give one with -p TEXT or -f FILE");
   }
   std::filesystem::path path = flags.model;
   if (flags.model.empty()) {
@@ -294,6 +302,10 @@ Status Run(const CLI::App& command, Flags& flags) {
   if (flags.json) {
     json document = SummaryJson(totals);
     document["model"] = path.string();
+    if (options.lookup.max_ngram > 0) {
+      document["lookup"] = {{"drafted_tokens", totals.sum.num_drafted_tokens},
+                            {"accepted_tokens", totals.sum.num_accepted_tokens}};
+    }
     document["seed"] = options.sampling.seed;
     document["text"] = text;
     document["tokens"] = std::move(tokens);
@@ -302,7 +314,7 @@ Status Run(const CLI::App& command, Flags& flags) {
     return Print(JsonText(document));
   }
   if (experts) MOIETY_RETURN_IF_ERROR(Print("\n" + ExpertTable(watch->stats(), colours)));
-  std::fputs(SummaryText(totals, *engine, options.sampling.seed).c_str(), stderr);
+  std::fputs(SummaryText(totals, *engine, options).c_str(), stderr);
   return OkStatus();
 }
 
@@ -375,6 +387,7 @@ Action AddRun(CLI::App& app) {
       ->check(AtLeast(0))
       ->needs(experts);
   command->add_option("--trace", f.trace, "Write every routing decision to this file (JSON lines)");
+  AddLookupFlags(*command, f.generation.lookup, {"--experts", "--trace"});
   CLI::Option* as_json =
       command->add_flag("--json", f.json, "Print one JSON object instead of text");
   as_json->excludes(batch);

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "runtime/prompt_lookup.h"
 
 namespace moiety {
 namespace {
@@ -34,7 +35,8 @@ struct Batcher::Text {
         ids(request->prompt),
         continuation(tokenizer, request->options,
                      request->options.sampling.seed + static_cast<uint64_t>(sample),
-                     engine.generation_config().eos_token_ids, request->prompt) {
+                     engine.generation_config().eos_token_ids, request->prompt),
+        lookup(request->options.lookup) {
     result.num_prompt_tokens = static_cast<int64_t>(ids.size());
   }
 
@@ -53,6 +55,26 @@ struct Batcher::Text {
     return std::span(ids).subspan(static_cast<size_t>(sequence->length() - base),
                                   static_cast<size_t>(count));
   }
+  // Guesses what follows the one pending token, for at most `max_rows` more rows. Nothing is
+  // guessed that the text could not have: no token behind its last, none without a position.
+  void Draft(int64_t max_rows, int64_t context_length) {
+    if (continuation.num_tokens() == 0) return;
+    int64_t most = std::min(max_rows, context_length - num_tokens());
+    const int64_t max_tokens = request->options.max_tokens;
+    if (max_tokens >= 0) most = std::min(most, max_tokens - continuation.num_tokens() - 1);
+    draft = lookup.Propose(ids, most);
+    if (draft.empty()) return;
+    drafted_ids.assign(1, ids.back());
+    drafted_ids.insert(drafted_ids.end(), draft.begin(), draft.end());
+    num_rows += static_cast<int64_t>(draft.size());
+  }
+  // Ends a step with a draft: the sequence keeps what is part of the text.
+  void ForgetDraft() {
+    if (draft.empty()) return;
+    sequence->Truncate(std::min(sequence->length(), base + num_fed));
+    sequence->Publish();
+    draft.clear();
+  }
   // Takes pages that are there already. Returns how many tokens that saves.
   int64_t AdoptPrefix() const {
     return own != nullptr && own->length() == 0 ? own->AdoptPrefix(ids) : 0;
@@ -68,9 +90,14 @@ struct Batcher::Text {
   int64_t base;              // tokens of the sequence before `ids`
   std::vector<int32_t> ids;  // the prompt and what followed
   Continuation continuation;
-  int64_t num_rows = 0;    // in this step
-  bool preempted = false;  // has given its pages back once
-  Status status;           // of choosing a token
+  PromptLookup lookup;
+  int64_t num_rows = 0;              // in this step
+  std::vector<int32_t> draft;        // tokens that may follow the pending one, in this step
+  std::vector<int32_t> drafted_ids;  // the pending one and the draft
+  size_t num_accepted = 0;           // of the draft
+  int64_t num_fed = 0;               // of `ids`: those whose rows stay
+  bool preempted = false;            // has given its pages back once
+  Status status;                     // of choosing a token
   bool ended = false;
   Clock::time_point start = Clock::now();
   Clock::time_point first_token;
@@ -91,6 +118,7 @@ Batcher::~Batcher() = default;
 Status Batcher::Add(BatchRequest request) {
   const GenerationOptions& options = request.options;
   MOIETY_RETURN_IF_ERROR(CheckSamplingOptions(options.sampling, engine_.model().info().vocab_size));
+  MOIETY_RETURN_IF_ERROR(CheckLookupOptions(options.lookup));
   if (options.max_tokens < -1) {
     return InvalidArgument(Format("max_tokens must be -1 or more, found {}", options.max_tokens));
   }
@@ -180,18 +208,37 @@ void Batcher::CountReused(const Text& text, int64_t num_adopted) {
   if (!text.preempted) stats_.num_reused += num_adopted;
 }
 
+// How many rows of the next step each text gets: those that are being written one, then drafts,
+// then prompts.
+void Batcher::ShareRows(bool with_drafts) {
+  int64_t left = max_rows_;
+  for (const auto& text : running_) {
+    text->draft.clear();
+    if (text->num_pending() > 1) continue;
+    text->num_rows = std::min(left, text->num_pending());
+    left -= text->num_rows;
+  }
+  for (const auto& text : running_) {
+    if (!with_drafts || text->num_pending() > 1 || text->num_rows == 0) continue;
+    text->Draft(left, engine_.model().info().context_length);
+    left -= static_cast<int64_t>(text->draft.size());
+  }
+  for (const auto& text : running_) {
+    if (text->num_pending() <= 1) continue;
+    if (left > 0) CountReused(*text, text->AdoptPrefix());
+    text->num_rows = std::min(left, text->num_pending());
+    left -= text->num_rows;
+  }
+}
+
+bool Batcher::HasDrafts() const {
+  return std::ranges::any_of(running_, [](const auto& text) { return !text->draft.empty(); });
+}
+
 // The parts of the next step, with their pages. False: there is nothing to compute.
-bool Batcher::ComposeStep(std::vector<StepPart>& parts) {
+bool Batcher::ComposeStep(bool with_drafts, std::vector<StepPart>& parts) {
   while (!running_.empty()) {
-    int64_t left = max_rows_;
-    for (const bool prompts : {false, true}) {
-      for (const auto& text : running_) {
-        if ((text->num_pending() > 1) != prompts) continue;
-        if (prompts && left > 0) CountReused(*text, text->AdoptPrefix());
-        text->num_rows = std::min(left, text->num_pending());
-        left -= text->num_rows;
-      }
-    }
+    ShareRows(with_drafts);
     const auto reserve = [this] {
       return std::ranges::find_if(running_, [](const auto& text) {
         text->status = text->sequence->Reserve(text->num_rows);
@@ -203,11 +250,19 @@ bool Batcher::ComposeStep(std::vector<StepPart>& parts) {
       engine_.ReleaseBuffers();  // those of a larger step may be in the way
       wanting = reserve();
     }
+    if (wanting != running_.end() && HasDrafts()) {
+      with_drafts = false;  // no guess takes pages from a text
+      continue;
+    }
     // Where nobody else can give pages, the step tries once more.
     if (wanting == running_.end() || !MakeRoom(**wanting)) {
       parts.clear();
       for (const auto& text : running_) {
         if (text->num_rows == 0) continue;
+        if (!text->draft.empty()) {
+          parts.push_back({text->sequence, text->drafted_ids, LogitRows::kAll});
+          continue;
+        }
         const bool logits =
             text->num_rows == text->num_pending() && text->request->options.max_tokens != 0;
         parts.push_back({text->sequence, text->Pending(text->num_rows),
@@ -246,7 +301,8 @@ bool Batcher::MakeRoom(const Text& wanting) {
 
 void Batcher::Compute() {
   std::vector<StepPart> parts;
-  while (ComposeStep(parts)) {
+  bool with_drafts = true;
+  while (ComposeStep(with_drafts, parts)) {
     const Result<Matrix> logits = engine_.Step(parts, observer_);
     if (logits.ok()) {
       TakeLogits(*logits);
@@ -255,6 +311,10 @@ void Batcher::Compute() {
     // Fewer rows have smaller buffers; but rather fewer texts than very few rows.
     constexpr int64_t kFewRows = 16;
     const bool full = logits.status().code() == StatusCode::kResourceExhausted;
+    if (full && HasDrafts()) {
+      with_drafts = false;
+      continue;
+    }
     int64_t num_rows = 0;
     for (const StepPart& part : parts) num_rows += static_cast<int64_t>(part.ids.size());
     if (full && num_rows <= kFewRows && running_.size() > 1 && MakeRoom(*running_.front())) {
@@ -290,6 +350,13 @@ void Batcher::TakeLogits(const Matrix& logits) {
   for (const auto& text : running_) {
     if (text->num_rows == 0) continue;
     stats_.num_rows += text->num_rows;
+    if (!text->draft.empty()) {
+      text->num_accepted = 0;
+      text->result.num_drafted_tokens += static_cast<int64_t>(text->draft.size());
+      rows.emplace_back(text.get(), row);
+      row += text->num_rows;
+      continue;
+    }
     text->sequence->Publish();
     if (text->num_pending() > 0) continue;
     if (text->request->options.max_tokens == 0) {
@@ -302,13 +369,20 @@ void Batcher::TakeLogits(const Matrix& logits) {
     for (size_t i = first_fork; i < forks.size(); ++i) rows.emplace_back(forks[i].get(), row);
     ++row;
   }
-  Choose(rows, logits);
-  for (const auto& [text, unused] : rows) {
-    if (text->status.ok()) {
-      ShowToken(*text);
-    } else {
-      End(*text, text->status);
+  // A token that is as drafted has the next row for its logits.
+  while (!rows.empty()) {
+    Choose(rows, logits);
+    std::vector<std::pair<Text*, int64_t>> next;
+    for (const auto& [text, at] : rows) {
+      text->num_fed = static_cast<int64_t>(text->ids.size());
+      if (!text->status.ok()) {
+        text->ForgetDraft();
+        End(*text, text->status);
+      } else if (ShowToken(*text)) {
+        next.emplace_back(text, at + 1);
+      }
     }
+    rows = std::move(next);
   }
   for (std::unique_ptr<Text>& fork : forks) {
     const bool fits = static_cast<int64_t>(running_.size()) < options_.max_sequences;
@@ -342,17 +416,27 @@ void Batcher::Choose(std::span<const std::pair<Text*, int64_t>> rows, const Matr
   });
 }
 
-void Batcher::ShowToken(Text& text) {
+// True: the text goes on, and the token was drafted, so what follows it is computed.
+bool Batcher::ShowToken(Text& text) {
   if (text.continuation.num_tokens() == 0) {
     text.first_token = Clock::now();
     text.result.prompt_seconds = SecondsSince(text.start);
   }
+  const bool full = text.num_tokens() == engine_.model().info().context_length;
   text.ids.push_back(text.continuation.id());
-  const bool full = text.sequence->length() == engine_.model().info().context_length;
   const std::optional<FinishReason> reason = text.continuation.Show(
       full,
       [&text](const TokenEvent& event) { return text.request->on_token(text.sample, event); });
+  const bool as_drafted =
+      text.num_accepted < text.draft.size() && text.draft[text.num_accepted] == text.ids.back();
+  if (as_drafted) {
+    ++text.num_accepted;
+    ++text.result.num_accepted_tokens;
+    if (!reason.has_value()) return true;
+  }
+  text.ForgetDraft();
   if (reason.has_value()) End(text, *reason);
+  return false;
 }
 
 void Batcher::End(Text& text, FinishReason reason) {

@@ -3,8 +3,9 @@
 //
 // The rows of a step: one for each text that is being written, then, up to the limit, parts of
 // prompts in the order in which their requests came. When pages run out, the youngest gives its own
-// back and is computed again later, from the tokens it has by then. None of that changes a bit of
-// any text.
+// back and is computed again later, from the tokens it has by then. A text with prompt look-up has
+// more rows, of tokens that may follow, where there is room for them; those that do not are
+// forgotten after the step. None of that changes a bit of any text.
 #ifndef MOIETY_RUNTIME_BATCHER_H_
 #define MOIETY_RUNTIME_BATCHER_H_
 
@@ -92,13 +93,15 @@ class Batcher {
   void Start();
   bool PutInPlace(std::unique_ptr<Text>& text);
   void CountReused(const Text& text, int64_t num_adopted);
-  bool ComposeStep(std::vector<StepPart>& parts);
+  bool ComposeStep(bool with_drafts, std::vector<StepPart>& parts);
+  void ShareRows(bool with_drafts);
+  bool HasDrafts() const;
   bool MakeRoom(const Text& wanting);
   void Compute();
   void TakeLogits(const Matrix& logits);
   void Fork(Text& first, Texts& forks);
   void Choose(std::span<const std::pair<Text*, int64_t>> rows, const Matrix& logits);
-  void ShowToken(Text& text);
+  bool ShowToken(Text& text);
   void End(Text& text, const Result<GenerationResult>& result);
   void End(Text& text, FinishReason reason);
   void DropEnded();
