@@ -1,89 +1,19 @@
 #include "format/gguf_model.h"
 
-#include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "base/format.h"
+#include "format/gguf_architectures.h"
 #include "format/json.h"
 #include "io/mapped_file.h"
 
 namespace moiety {
 namespace {
 
+using namespace gguf;  // NOLINT(google-build-using-namespace): the tables
 using nlohmann::json;
-
-enum class Kind : uint8_t { kInteger, kNumber };
-
-// A key behind "ARCHITECTURE." and the field of config.json that says the same.
-struct KeyRow {
-  std::string_view key;
-  std::string_view field;
-  Kind kind = Kind::kInteger;
-  bool required = false;
-};
-constexpr std::array kKeys = {
-    KeyRow{"block_count", "num_hidden_layers", Kind::kInteger, true},
-    KeyRow{"context_length", "max_position_embeddings", Kind::kInteger, true},
-    KeyRow{"embedding_length", "hidden_size", Kind::kInteger, true},
-    KeyRow{"feed_forward_length", "intermediate_size", Kind::kInteger, true},
-    KeyRow{"attention.head_count", "num_attention_heads", Kind::kInteger, true},
-    KeyRow{"attention.head_count_kv", "num_key_value_heads"},
-    KeyRow{"attention.key_length", "head_dim"},
-    KeyRow{"attention.layer_norm_rms_epsilon", "rms_norm_eps", Kind::kNumber, true},
-    KeyRow{"attention.sliding_window", "sliding_window"},
-    KeyRow{"rope.freq_base", "rope_theta", Kind::kNumber},
-    KeyRow{"expert_used_count", "num_experts_per_tok"},
-    KeyRow{"expert_feed_forward_length", "moe_intermediate_size"},
-};
-
-struct NameRow {
-  std::string_view gguf;  // without ".weight" or ".bias"
-  std::string_view name;
-};
-// Of layers, behind "blk.N." and "model.layers.N.".
-constexpr std::array kLayerNames = {
-    NameRow{"attn_norm", "input_layernorm"},    NameRow{"attn_q", "self_attn.q_proj"},
-    NameRow{"attn_k", "self_attn.k_proj"},      NameRow{"attn_v", "self_attn.v_proj"},
-    NameRow{"attn_output", "self_attn.o_proj"}, NameRow{"attn_q_norm", "self_attn.q_norm"},
-    NameRow{"attn_k_norm", "self_attn.k_norm"}, NameRow{"ffn_norm", "post_attention_layernorm"},
-    NameRow{"ffn_gate", "mlp.gate_proj"},       NameRow{"ffn_up", "mlp.up_proj"},
-    NameRow{"ffn_down", "mlp.down_proj"},
-};
-constexpr std::array kNames = {
-    NameRow{"token_embd", "model.embed_tokens"},
-    NameRow{"output_norm", "model.norm"},
-    NameRow{"output", "lm_head"},
-};
-
-// What differs between architectures.
-struct Architecture {
-  std::string_view gguf;
-  std::string_view model_type;           // without experts
-  std::string_view moe_model_type = {};  // with experts; empty: has none
-  // With experts: the field of their number, and names behind "model.layers.N.".
-  std::string_view num_experts = "num_experts";
-  std::string_view router = "mlp.gate";
-  std::string_view expert_gate = "mlp.experts.{e}.gate_proj";
-  std::string_view expert_up = "mlp.experts.{e}.up_proj";
-  std::string_view expert_down = "mlp.experts.{e}.down_proj";
-  // Rows of q and k stand so that rope turns neighbours.
-  bool rope_interleave = false;
-};
-constexpr std::array kArchitectures = {
-    Architecture{.gguf = "llama",
-                 .model_type = "llama",
-                 .moe_model_type = "mixtral",
-                 .num_experts = "num_local_experts",
-                 .router = "block_sparse_moe.gate",
-                 .expert_gate = "block_sparse_moe.experts.{e}.w1",
-                 .expert_up = "block_sparse_moe.experts.{e}.w3",
-                 .expert_down = "block_sparse_moe.experts.{e}.w2",
-                 .rope_interleave = true},
-    Architecture{.gguf = "qwen2", .model_type = "qwen2"},
-    Architecture{.gguf = "qwen3", .model_type = "qwen3"},
-};
 
 // The metadata of one file: looks keys up and notes the first error.
 class Metadata {
@@ -388,11 +318,11 @@ Result<GgufModel> ReadGgufModel(GgufHeader header, TensorTable tensors, const st
   return model;
 }
 
-Result<GgufModel> OpenGgufModel(const std::filesystem::path& path) {
-  TensorTable tensors;
-  MOIETY_ASSIGN_OR_RETURN(GgufHeader header, AddFile(path, tensors));
+Result<GgufFiles> OpenGgufFiles(const std::filesystem::path& path) {
+  GgufFiles files;
+  MOIETY_ASSIGN_OR_RETURN(files.header, AddFile(path, files.tensors));
   const std::string where = path.string();
-  Metadata metadata(header, where);
+  Metadata metadata(files.header, where);
   const int64_t count = metadata.Integer("split.count").value_or(0);
   MOIETY_RETURN_IF_ERROR(metadata.status());
   if (count > 1) {
@@ -403,10 +333,15 @@ Result<GgufModel> OpenGgufModel(const std::filesystem::path& path) {
     }
     MOIETY_ASSIGN_OR_RETURN(const auto parts, Parts(path, count));
     for (size_t i = 1; i < parts.size(); ++i) {
-      MOIETY_RETURN_IF_ERROR(AddFile(parts[i], tensors).status());
+      MOIETY_RETURN_IF_ERROR(AddFile(parts[i], files.tensors).status());
     }
   }
-  return ReadGgufModel(std::move(header), std::move(tensors), where);
+  return files;
+}
+
+Result<GgufModel> OpenGgufModel(const std::filesystem::path& path) {
+  MOIETY_ASSIGN_OR_RETURN(GgufFiles files, OpenGgufFiles(path));
+  return ReadGgufModel(std::move(files.header), std::move(files.tensors), path.string());
 }
 
 }  // namespace moiety

@@ -25,6 +25,16 @@ struct GgufModel {
   GgufHeader header;  // of the first file; refers to tensors.files
 };
 
+// A file, or all parts of a split one, as they are.
+struct GgufFiles {
+  GgufHeader header;    // of the first; refers to tensors.files
+  TensorTable tensors;  // of all, by their names in the files
+};
+
+// Opens a file or, given its first part, a split one. Fails as OpenGgufModel() does, but for what
+// metadata and tensors mean: any architecture will do.
+Result<GgufFiles> OpenGgufFiles(const std::filesystem::path& path);
+
 // Opens a file, or all of a split one, given its first ("NAME-00001-of-00003.gguf").
 //
 // Fails with kNotFound (no such file or part), kUnsupported (an architecture, a kind of rope or a

@@ -1,0 +1,86 @@
+// What GGUF and Hugging Face call the same: keys of metadata and of config.json, names of tensors,
+// and what differs between architectures. Read in one direction by gguf_model.cc, in the other by
+// hf_to_gguf.cc.
+#ifndef MOIETY_FORMAT_GGUF_ARCHITECTURES_H_
+#define MOIETY_FORMAT_GGUF_ARCHITECTURES_H_
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace moiety::gguf {
+
+enum class Kind : uint8_t { kInteger, kNumber };
+
+// A key behind "ARCHITECTURE." and the field of config.json that says the same.
+struct KeyRow {
+  std::string_view key;
+  std::string_view field;
+  Kind kind = Kind::kInteger;
+  bool required = false;
+};
+inline constexpr std::array kKeys = {
+    KeyRow{"block_count", "num_hidden_layers", Kind::kInteger, true},
+    KeyRow{"context_length", "max_position_embeddings", Kind::kInteger, true},
+    KeyRow{"embedding_length", "hidden_size", Kind::kInteger, true},
+    KeyRow{"feed_forward_length", "intermediate_size", Kind::kInteger, true},
+    KeyRow{"attention.head_count", "num_attention_heads", Kind::kInteger, true},
+    KeyRow{"attention.head_count_kv", "num_key_value_heads"},
+    KeyRow{"attention.key_length", "head_dim"},
+    KeyRow{"attention.layer_norm_rms_epsilon", "rms_norm_eps", Kind::kNumber, true},
+    KeyRow{"attention.sliding_window", "sliding_window"},
+    KeyRow{"rope.freq_base", "rope_theta", Kind::kNumber},
+    KeyRow{"expert_used_count", "num_experts_per_tok"},
+    KeyRow{"expert_feed_forward_length", "moe_intermediate_size"},
+};
+
+struct NameRow {
+  std::string_view gguf;  // without ".weight" or ".bias"
+  std::string_view name;
+};
+// Of layers, behind "blk.N." and "model.layers.N.".
+inline constexpr std::array kLayerNames = {
+    NameRow{"attn_norm", "input_layernorm"},    NameRow{"attn_q", "self_attn.q_proj"},
+    NameRow{"attn_k", "self_attn.k_proj"},      NameRow{"attn_v", "self_attn.v_proj"},
+    NameRow{"attn_output", "self_attn.o_proj"}, NameRow{"attn_q_norm", "self_attn.q_norm"},
+    NameRow{"attn_k_norm", "self_attn.k_norm"}, NameRow{"ffn_norm", "post_attention_layernorm"},
+    NameRow{"ffn_gate", "mlp.gate_proj"},       NameRow{"ffn_up", "mlp.up_proj"},
+    NameRow{"ffn_down", "mlp.down_proj"},
+};
+inline constexpr std::array kNames = {
+    NameRow{"token_embd", "model.embed_tokens"},
+    NameRow{"output_norm", "model.norm"},
+    NameRow{"output", "lm_head"},
+};
+
+// What differs between architectures.
+struct Architecture {
+  std::string_view gguf;
+  std::string_view model_type;           // without experts
+  std::string_view moe_model_type = {};  // with experts; empty: has none
+  // With experts: the field of their number, and names behind "model.layers.N.".
+  std::string_view num_experts = "num_experts";
+  std::string_view router = "mlp.gate";
+  std::string_view expert_gate = "mlp.experts.{e}.gate_proj";
+  std::string_view expert_up = "mlp.experts.{e}.up_proj";
+  std::string_view expert_down = "mlp.experts.{e}.down_proj";
+  // Rows of q and k stand so that rope turns neighbours.
+  bool rope_interleave = false;
+};
+inline constexpr std::array kArchitectures = {
+    Architecture{.gguf = "llama",
+                 .model_type = "llama",
+                 .moe_model_type = "mixtral",
+                 .num_experts = "num_local_experts",
+                 .router = "block_sparse_moe.gate",
+                 .expert_gate = "block_sparse_moe.experts.{e}.w1",
+                 .expert_up = "block_sparse_moe.experts.{e}.w3",
+                 .expert_down = "block_sparse_moe.experts.{e}.w2",
+                 .rope_interleave = true},
+    Architecture{.gguf = "qwen2", .model_type = "qwen2"},
+    Architecture{.gguf = "qwen3", .model_type = "qwen3"},
+};
+
+}  // namespace moiety::gguf
+
+#endif  // MOIETY_FORMAT_GGUF_ARCHITECTURES_H_
