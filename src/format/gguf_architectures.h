@@ -34,23 +34,53 @@ inline constexpr std::array kKeys = {
     KeyRow{"expert_feed_forward_length", "moe_intermediate_size"},
 };
 
+// Of rope.scaling, behind "ARCHITECTURE.rope.scaling."; the fields are those of rope_scaling. Its
+// kind is "type" there and "rope_type" here, where "none" is "default".
+inline constexpr std::array kRopeScalingKeys = {
+    KeyRow{"factor", "factor", Kind::kNumber},
+    KeyRow{"original_context_length", "original_max_position_embeddings"},
+    KeyRow{"yarn_beta_fast", "beta_fast", Kind::kNumber},
+    KeyRow{"yarn_beta_slow", "beta_slow", Kind::kNumber},
+    KeyRow{"attn_factor", "attention_factor", Kind::kNumber},
+};
+
+// Whose heads the rows of a projection belong to, if rope turns them.
+enum class RopeHeads : uint8_t { kNone, kQuery, kKey };
+
 struct NameRow {
   std::string_view gguf;  // without ".weight" or ".bias"
   std::string_view name;
+  RopeHeads rope = RopeHeads::kNone;
 };
 // Of layers, behind "blk.N." and "model.layers.N.".
 inline constexpr std::array kLayerNames = {
-    NameRow{"attn_norm", "input_layernorm"},    NameRow{"attn_q", "self_attn.q_proj"},
-    NameRow{"attn_k", "self_attn.k_proj"},      NameRow{"attn_v", "self_attn.v_proj"},
-    NameRow{"attn_output", "self_attn.o_proj"}, NameRow{"attn_q_norm", "self_attn.q_norm"},
-    NameRow{"attn_k_norm", "self_attn.k_norm"}, NameRow{"ffn_norm", "post_attention_layernorm"},
-    NameRow{"ffn_gate", "mlp.gate_proj"},       NameRow{"ffn_up", "mlp.up_proj"},
+    NameRow{"attn_norm", "input_layernorm"},
+    NameRow{"attn_q", "self_attn.q_proj", RopeHeads::kQuery},
+    NameRow{"attn_k", "self_attn.k_proj", RopeHeads::kKey},
+    NameRow{"attn_v", "self_attn.v_proj"},
+    NameRow{"attn_output", "self_attn.o_proj"},
+    NameRow{"attn_q_norm", "self_attn.q_norm"},
+    NameRow{"attn_k_norm", "self_attn.k_norm"},
+    NameRow{"ffn_norm", "post_attention_layernorm"},
+    NameRow{"ffn_gate", "mlp.gate_proj"},
+    NameRow{"ffn_up", "mlp.up_proj"},
     NameRow{"ffn_down", "mlp.down_proj"},
 };
+// Of the model.
 inline constexpr std::array kNames = {
     NameRow{"token_embd", "model.embed_tokens"},
     NameRow{"output_norm", "model.norm"},
     NameRow{"output", "lm_head"},
+};
+
+// Fields of config.json that are true where the file has a tensor.
+struct BiasRow {
+  std::string_view tensor;
+  std::string_view field;
+};
+inline constexpr std::array kBiases = {
+    BiasRow{"blk.0.attn_output.bias", "attention_bias"},
+    BiasRow{"blk.0.ffn_down.bias", "mlp_bias"},
 };
 
 // What differs between architectures.
@@ -64,8 +94,11 @@ struct Architecture {
   std::string_view expert_gate = "mlp.experts.{e}.gate_proj";
   std::string_view expert_up = "mlp.experts.{e}.up_proj";
   std::string_view expert_down = "mlp.experts.{e}.down_proj";
-  // Rows of q and k stand so that rope turns neighbours.
+  // Rows of q and k stand so that rope turns neighbours; in a folder it turns halves of a head.
   bool rope_interleave = false;
+  // Model types whose sliding_window holds in all layers. The key of others is not written; a file
+  // of this architecture without experts that has it is of the first type.
+  std::array<std::string_view, 2> sliding_model_types = {};
 };
 inline constexpr std::array kArchitectures = {
     Architecture{.gguf = "llama",
@@ -76,10 +109,27 @@ inline constexpr std::array kArchitectures = {
                  .expert_gate = "block_sparse_moe.experts.{e}.w1",
                  .expert_up = "block_sparse_moe.experts.{e}.w3",
                  .expert_down = "block_sparse_moe.experts.{e}.w2",
-                 .rope_interleave = true},
+                 .rope_interleave = true,
+                 .sliding_model_types = {"mistral", "mixtral"}},
     Architecture{.gguf = "qwen2", .model_type = "qwen2"},
     Architecture{.gguf = "qwen3", .model_type = "qwen3"},
 };
+
+// Tensors of a layer that are stacks of its experts' matrices, and their pattern in an
+// architecture.
+struct StackRow {
+  std::string_view gguf;
+  std::string_view Architecture::*pattern;
+};
+inline constexpr std::array kStacks = {
+    StackRow{"ffn_gate_exps", &Architecture::expert_gate},
+    StackRow{"ffn_up_exps", &Architecture::expert_up},
+    StackRow{"ffn_down_exps", &Architecture::expert_down},
+};
+inline constexpr std::string_view kRouter = "ffn_gate_inp";
+inline constexpr std::string_view kLayerPrefix = "blk.";
+inline constexpr std::string_view kHfLayerPrefix = "model.layers.";
+inline constexpr std::string_view kExpertField = "{e}";
 
 }  // namespace moiety::gguf
 

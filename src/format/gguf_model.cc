@@ -69,40 +69,36 @@ Result<const Architecture*> FindArchitecture(Metadata& metadata) {
                             metadata.where(), ShowJson(std::string(*name)), known));
 }
 
+// Sets the field of `object` if the key behind `prefix` is there.
+void ReadKey(Metadata& metadata, const std::string& prefix, const KeyRow& row, json& object) {
+  const std::string key = prefix + std::string(row.key);
+  const std::string field(row.field);
+  if (row.required && metadata.Find(key) == nullptr) {
+    metadata.Fail(InvalidData(Format("{}: {} is missing", metadata.where(), key)));
+  }
+  if (row.kind == Kind::kInteger) {
+    if (const auto value = metadata.Integer(key)) object[field] = *value;
+  } else if (const auto value = metadata.Number(key)) {
+    object[field] = *value;
+  }
+}
+
 // rope.scaling.* as the object rope_scaling.
 void AddRopeScaling(Metadata& metadata, const std::string& prefix, json& config) {
   const std::string rope = prefix + "rope.scaling.";
   const std::optional<std::string_view> type = metadata.String(rope + "type");
   if (!type.has_value() || *type == "none") return;
   json scaling = {{"rope_type", std::string(*type)}};
-  if (const auto factor = metadata.Number(rope + "factor")) scaling["factor"] = *factor;
-  if (const auto original = metadata.Integer(rope + "original_context_length")) {
-    scaling["original_max_position_embeddings"] = *original;
-  }
-  for (const auto& [key, field] :
-       {std::pair{"yarn_beta_fast", "beta_fast"}, std::pair{"yarn_beta_slow", "beta_slow"},
-        std::pair{"attn_factor", "attention_factor"}}) {
-    if (const auto number = metadata.Number(rope + key)) scaling[field] = *number;
-  }
+  for (const KeyRow& row : kRopeScalingKeys) ReadKey(metadata, rope, row, scaling);
   config["rope_scaling"] = std::move(scaling);
 }
 
 json ReadConfig(Metadata& metadata, const Architecture& architecture, bool tied) {
   const std::string prefix = std::string(architecture.gguf) + ".";
   json config = json::object();
-  for (const KeyRow& row : kKeys) {
-    const std::string key = prefix + std::string(row.key);
-    const std::string field(row.field);
-    if (row.required && metadata.Find(key) == nullptr) {
-      metadata.Fail(InvalidData(Format("{}: {} is missing", metadata.where(), key)));
-    }
-    if (row.kind == Kind::kInteger) {
-      if (const auto value = metadata.Integer(key)) config[field] = *value;
-    } else if (const auto value = metadata.Number(key)) {
-      config[field] = *value;
-    }
-  }
-  if (!config.contains("sliding_window")) config["sliding_window"] = nullptr;
+  for (const KeyRow& row : kKeys) ReadKey(metadata, prefix, row, config);
+  const bool slides = config.contains("sliding_window");
+  if (!slides) config["sliding_window"] = nullptr;
   config["tie_word_embeddings"] = tied;
   config["rope_interleave"] = architecture.rope_interleave;
   AddRopeScaling(metadata, prefix, config);
@@ -112,8 +108,10 @@ json ReadConfig(Metadata& metadata, const Architecture& architecture, bool tied)
     metadata.Fail(Unsupported(Format("{}: {}expert_count is {}: {} with experts is not supported",
                                      metadata.where(), prefix, experts, architecture.gguf)));
   }
-  config["model_type"] =
-      std::string(experts == 0 ? architecture.model_type : architecture.moe_model_type);
+  const std::string_view sliding_type = architecture.sliding_model_types[0];
+  const std::string_view dense_type =
+      slides && !sliding_type.empty() ? sliding_type : architecture.model_type;
+  config["model_type"] = std::string(experts == 0 ? dense_type : architecture.moe_model_type);
   if (experts != 0) config[std::string(architecture.num_experts)] = experts;
   return config;
 }
@@ -177,9 +175,8 @@ Result<GenerationConfig> ReadGeneration(Metadata& metadata) {
 
 // "blk.12.attn_q" → 12 and "attn_q".
 std::optional<std::pair<std::string, std::string_view>> SplitLayer(std::string_view name) {
-  constexpr std::string_view kPrefix = "blk.";
-  if (name.substr(0, kPrefix.size()) != kPrefix) return std::nullopt;
-  name.remove_prefix(kPrefix.size());
+  if (!name.starts_with(kLayerPrefix)) return std::nullopt;
+  name.remove_prefix(kLayerPrefix.size());
   const size_t dot = name.find('.');
   if (dot == std::string_view::npos || dot == 0 || name.find_first_not_of("0123456789") != dot) {
     return std::nullopt;
@@ -196,9 +193,8 @@ std::optional<std::string> Lookup(const std::array<NameRow, N>& rows, std::strin
 }
 
 std::string WithExpert(std::string_view pattern, int64_t expert) {
-  constexpr std::string_view kField = "{e}";
   std::string name(pattern);
-  return name.replace(name.find(kField), kField.size(), std::to_string(expert));
+  return name.replace(name.find(kExpertField), kExpertField.size(), std::to_string(expert));
 }
 
 // The names that tensors get.
@@ -218,21 +214,21 @@ class Namer {
       table.tensors.emplace(name.has_value() ? *name + suffix : gguf, info);
       return;
     }
-    const std::string prefix = "model.layers." + layer->first + ".";
+    const std::string prefix = std::string(kHfLayerPrefix) + layer->first + ".";
     if (const std::string_view pattern = Experts(layer->second); !pattern.empty()) {
       AddExperts(prefix, pattern, suffix, info, table);
       return;
     }
     std::optional<std::string> name = Lookup(kLayerNames, layer->second);
-    if (layer->second == "ffn_gate_inp") name = std::string(architecture_.router);
+    if (layer->second == kRouter) name = std::string(architecture_.router);
     table.tensors.emplace(name.has_value() ? prefix + *name + suffix : gguf, info);
   }
 
  private:
   std::string_view Experts(std::string_view stem) const {
-    if (stem == "ffn_gate_exps") return architecture_.expert_gate;
-    if (stem == "ffn_up_exps") return architecture_.expert_up;
-    if (stem == "ffn_down_exps") return architecture_.expert_down;
+    for (const StackRow& row : kStacks) {
+      if (row.gguf == stem) return architecture_.*row.pattern;
+    }
     return {};
   }
 
@@ -307,6 +303,9 @@ Result<GgufModel> ReadGgufModel(GgufHeader header, TensorTable tensors, const st
   CheckRope(metadata, *architecture, config);
   AddVocabulary(metadata, *architecture, config);
   MOIETY_RETURN_IF_ERROR(metadata.status());
+  for (const BiasRow& row : kBiases) {
+    if (tensors.tensors.contains(row.tensor)) config[std::string(row.field)] = true;
+  }
   MOIETY_ASSIGN_OR_RETURN(model.generation, ReadGeneration(metadata));
   const std::string num_experts(architecture->num_experts);
   const Namer namer(*architecture,
