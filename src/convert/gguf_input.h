@@ -15,7 +15,7 @@
 namespace moiety {
 
 struct GgufInput {
-  GgufMetadata metadata;
+  GgufPairs metadata;
   std::vector<GgufSourceTensor> tensors;
   std::vector<std::shared_ptr<const MappedFile>> files;  // TensorInfo::file of the tensors' pieces
   std::vector<std::string> notes;                        // what a user should know, a sentence each

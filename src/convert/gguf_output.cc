@@ -128,8 +128,8 @@ class Run {
   uint64_t total_ = 0;
 };
 
-GgufMetadata MetadataFor(const GgufInput& input, const TypeMix& mix, const Imatrix* imatrix) {
-  GgufMetadata metadata = input.metadata;
+GgufPairs MetadataFor(const GgufInput& input, const TypeMix& mix, const Imatrix* imatrix) {
+  GgufPairs metadata = input.metadata;
   metadata.SetNumber("general.file_type", mix.file_type);
   metadata.SetNumber("general.quantization_version", uint32_t{2});
   if (imatrix == nullptr) return metadata;

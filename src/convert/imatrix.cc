@@ -120,7 +120,7 @@ Result<Imatrix> ReadImatrix(const std::filesystem::path& path) {
 }
 
 Status WriteImatrix(const std::filesystem::path& path, const Imatrix& imatrix) {
-  GgufMetadata metadata;
+  GgufPairs metadata;
   metadata.SetString("general.type", "imatrix");
   metadata.SetStrings(kDatasets, imatrix.datasets);
   metadata.SetNumber(kChunkCount, imatrix.chunk_count);

@@ -6,6 +6,7 @@
 
 #include "base/format.h"
 #include "format/gguf_architectures.h"
+#include "format/gguf_metadata.h"
 #include "format/json.h"
 #include "io/mapped_file.h"
 
@@ -14,45 +15,7 @@ namespace {
 
 using namespace gguf;  // NOLINT(google-build-using-namespace): the tables
 using nlohmann::json;
-
-// The metadata of one file: looks keys up and notes the first error.
-class Metadata {
- public:
-  Metadata(const GgufHeader& header, const std::string& where) : header_(header), where_(where) {}
-
-  const GgufValue* Find(const std::string& key) const { return header_.Find(key); }
-  template <class T>
-  std::optional<T> Get(const std::string& key, std::string_view expected,
-                       std::optional<T> (GgufValue::*as)() const) {
-    const GgufValue* value = Find(key);
-    if (value == nullptr) return std::nullopt;
-    const std::optional<T> found = (value->*as)();
-    if (!found.has_value()) {
-      Fail(InvalidData(Format("{}: {}: expected {}, found {}", where_, key, expected,
-                              GgufTypeName(value->type))));
-    }
-    return found;
-  }
-  std::optional<int64_t> Integer(const std::string& key) {
-    return Get<int64_t>(key, "an integer", &GgufValue::Integer);
-  }
-  std::optional<double> Number(const std::string& key) {
-    return Get<double>(key, "a number", &GgufValue::Number);
-  }
-  std::optional<std::string_view> String(const std::string& key) {
-    return Get<std::string_view>(key, "a string", &GgufValue::String);
-  }
-  void Fail(Status status) {
-    if (status_.ok()) status_ = std::move(status);
-  }
-  const Status& status() const { return status_; }
-  const std::string& where() const { return where_; }
-
- private:
-  const GgufHeader& header_;
-  const std::string& where_;
-  Status status_;
-};
+using Metadata = GgufMetadata;
 
 Result<const Architecture*> FindArchitecture(Metadata& metadata) {
   const std::optional<std::string_view> name = metadata.String("general.architecture");

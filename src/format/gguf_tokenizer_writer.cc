@@ -173,7 +173,7 @@ Result<std::vector<Merge>> ReadMerges(const json& model, const std::string& wher
 }
 
 Status WriteMerges(const std::vector<Merge>& merges, const std::string& where,
-                   GgufMetadata& metadata) {
+                   GgufPairs& metadata) {
   std::vector<std::string> lines;
   for (const auto& [left, right] : merges) {
     if (left.find(' ') != std::string::npos || right.find(' ') != std::string::npos) {
@@ -288,7 +288,7 @@ Result<std::string_view> FindPreTokenizer(const json& document, const std::strin
              where, ShowJson(Field(document, "pre_tokenizer"))));
 }
 
-Status AddByteLevel(const HfTokenizer& tokenizer, Vocabulary& vocabulary, GgufMetadata& metadata) {
+Status AddByteLevel(const HfTokenizer& tokenizer, Vocabulary& vocabulary, GgufPairs& metadata) {
   const json& model = Field(tokenizer.document, "model");
   MOIETY_ASSIGN_OR_RETURN(const std::string_view pre,
                           FindPreTokenizer(tokenizer.document, tokenizer.where));
@@ -331,7 +331,7 @@ Status ReadSpaces(const HfTokenizer& tokenizer, bool* add_prefix) {
 }
 
 Status AddByteFallback(const HfTokenizer& tokenizer, Vocabulary& vocabulary,
-                       GgufMetadata& metadata) {
+                       GgufPairs& metadata) {
   const json& model = Field(tokenizer.document, "model");
   bool add_prefix = false;
   MOIETY_RETURN_IF_ERROR(ReadSpaces(tokenizer, &add_prefix));
@@ -348,7 +348,7 @@ Status AddByteFallback(const HfTokenizer& tokenizer, Vocabulary& vocabulary,
   return WriteMerges(merges, tokenizer.where, metadata);
 }
 
-Status AddUnigram(const HfTokenizer& tokenizer, Vocabulary& vocabulary, GgufMetadata& metadata) {
+Status AddUnigram(const HfTokenizer& tokenizer, Vocabulary& vocabulary, GgufPairs& metadata) {
   bool add_prefix = false;
   bool removes_whitespace = false;
   for (const json* step : NormalizerSteps(tokenizer.document)) {
@@ -401,7 +401,7 @@ struct KindRow {
   std::string_view model;
   bool byte_level;
   bool has_scores;
-  Status (*add)(const HfTokenizer&, Vocabulary&, GgufMetadata&);
+  Status (*add)(const HfTokenizer&, Vocabulary&, GgufPairs&);
 };
 constexpr KindRow kKinds[] = {
     {"gpt2", "BPE", true, false, AddByteLevel},
@@ -479,7 +479,7 @@ Result<Frame> ReadFrame(const HfTokenizer& tokenizer, const Vocabulary& vocabula
 
 // At most one token before a text, `bos`, and one after it, `eos`.
 Status AddFrame(const HfTokenizer& tokenizer, const Frame& frame, std::optional<int32_t> bos,
-                const std::vector<int32_t>& eos, GgufMetadata& metadata) {
+                const std::vector<int32_t>& eos, GgufPairs& metadata) {
   const bool adds_bos = !frame.before.empty();
   const bool adds_eos = !frame.after.empty();
   const bool before_fits = !adds_bos || (frame.before.size() == 1 && frame.before[0] == bos);
@@ -496,13 +496,13 @@ Status AddFrame(const HfTokenizer& tokenizer, const Frame& frame, std::optional<
   return OkStatus();
 }
 
-void SetId(std::string_view name, std::optional<int32_t> id, GgufMetadata& metadata) {
+void SetId(std::string_view name, std::optional<int32_t> id, GgufPairs& metadata) {
   if (!id.has_value()) return;
   metadata.SetNumber(Key(Format("{}_token_id", name)), static_cast<uint32_t>(*id));
 }
 
 Status AddSpecialIds(const HfTokenizer& tokenizer, int64_t vocab_size, const Vocabulary& vocabulary,
-                     GgufMetadata& metadata) {
+                     GgufPairs& metadata) {
   const GenerationConfig& generation = tokenizer.generation;
   MOIETY_ASSIGN_OR_RETURN(const Frame frame, ReadFrame(tokenizer, vocabulary));
   std::optional<int32_t> bos = ConfigToken(tokenizer, "bos_token", vocabulary);
@@ -539,7 +539,7 @@ Status AddSpecialIds(const HfTokenizer& tokenizer, int64_t vocab_size, const Voc
 
 // ---- the rest ----
 
-Status AddChatTemplates(const HfTokenizer& tokenizer, GgufMetadata& metadata) {
+Status AddChatTemplates(const HfTokenizer& tokenizer, GgufPairs& metadata) {
   const std::string key = "tokenizer.chat_template";
   const json& config = Field(tokenizer.config, "chat_template");
   std::vector<std::string> names;
@@ -567,7 +567,7 @@ Status AddChatTemplates(const HfTokenizer& tokenizer, GgufMetadata& metadata) {
   return OkStatus();
 }
 
-void WriteTokens(const std::vector<Token>& tokens, bool has_scores, GgufMetadata& metadata) {
+void WriteTokens(const std::vector<Token>& tokens, bool has_scores, GgufPairs& metadata) {
   std::vector<std::string> texts;
   std::vector<float> scores;
   std::vector<int32_t> types;
@@ -583,7 +583,7 @@ void WriteTokens(const std::vector<Token>& tokens, bool has_scores, GgufMetadata
 
 }  // namespace
 
-Status AddGgufTokenizer(const HfTokenizer& tokenizer, int64_t vocab_size, GgufMetadata& metadata) {
+Status AddGgufTokenizer(const HfTokenizer& tokenizer, int64_t vocab_size, GgufPairs& metadata) {
   if (!tokenizer.document.is_object()) {
     return InvalidData(
         Format("{}: expected an object, found {}", tokenizer.where, ShowJson(tokenizer.document)));

@@ -45,7 +45,7 @@ enum class GgufTokenType : int32_t {
 //
 // Fails with kInvalidData on a broken tokenizer.json and on ids beyond vocab_size, and with
 // kUnsupported where GGUF cannot say what the tokenizer does.
-Status AddGgufTokenizer(const HfTokenizer& tokenizer, int64_t vocab_size, GgufMetadata& metadata);
+Status AddGgufTokenizer(const HfTokenizer& tokenizer, int64_t vocab_size, GgufPairs& metadata);
 
 }  // namespace moiety
 

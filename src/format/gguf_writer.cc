@@ -35,7 +35,7 @@ void AddString(std::string& text, std::string_view value) {
   text += value;
 }
 
-void AddPair(std::string& text, const GgufMetadata::Pair& pair) {
+void AddPair(std::string& text, const GgufPairs::Pair& pair) {
   AddString(text, pair.key);
   Add(text, static_cast<uint32_t>(pair.type));
   if (pair.type == GgufType::kArray) {
@@ -45,13 +45,13 @@ void AddPair(std::string& text, const GgufMetadata::Pair& pair) {
   text += pair.bytes;
 }
 
-std::string HeaderText(const GgufMetadata& metadata, std::span<const GgufTensor> tensors,
+std::string HeaderText(const GgufPairs& metadata, std::span<const GgufTensor> tensors,
                        uint64_t alignment) {
   std::string text = "GGUF";
   Add(text, kVersion);
   Add(text, static_cast<uint64_t>(tensors.size()));
   Add(text, static_cast<uint64_t>(metadata.pairs().size()));
-  for (const GgufMetadata::Pair& pair : metadata.pairs()) AddPair(text, pair);
+  for (const GgufPairs::Pair& pair : metadata.pairs()) AddPair(text, pair);
   uint64_t offset = 0;
   for (const GgufTensor& tensor : tensors) {
     AddString(text, tensor.name);
@@ -93,9 +93,9 @@ Status CheckTensor(const GgufTensor& tensor, const std::string& where) {
   return OkStatus();
 }
 
-Status Check(const GgufMetadata& metadata, std::span<const GgufTensor> tensors,
+Status Check(const GgufPairs& metadata, std::span<const GgufTensor> tensors,
              const std::string& where) {
-  for (const GgufMetadata::Pair& pair : metadata.pairs()) {
+  for (const GgufPairs::Pair& pair : metadata.pairs()) {
     if (IsUtf8(pair.key)) continue;
     return InvalidArgument(Format("{}: key {} is not UTF-8", where, ShowJson(pair.key)));
   }
@@ -108,8 +108,8 @@ Status Check(const GgufMetadata& metadata, std::span<const GgufTensor> tensors,
   return OkStatus();
 }
 
-Result<uint64_t> AlignmentOf(const GgufMetadata& metadata, const std::string& where) {
-  for (const GgufMetadata::Pair& pair : metadata.pairs()) {
+Result<uint64_t> AlignmentOf(const GgufPairs& metadata, const std::string& where) {
+  for (const GgufPairs::Pair& pair : metadata.pairs()) {
     if (pair.key != kAlignmentKey) continue;
     uint32_t alignment = 0;
     if (pair.type == GgufType::kU32) std::memcpy(&alignment, pair.bytes.data(), sizeof(alignment));
@@ -145,7 +145,7 @@ std::filesystem::path PartPath(const std::filesystem::path& path, size_t i, size
 
 }  // namespace
 
-void GgufMetadata::Set(Pair pair) {
+void GgufPairs::Set(Pair pair) {
   const auto it = std::find_if(pairs_.begin(), pairs_.end(),
                                [&](const Pair& other) { return other.key == pair.key; });
   if (it == pairs_.end()) {
@@ -155,19 +155,19 @@ void GgufMetadata::Set(Pair pair) {
   }
 }
 
-void GgufMetadata::SetString(std::string_view key, std::string_view value) {
+void GgufPairs::SetString(std::string_view key, std::string_view value) {
   std::string bytes;
   AddString(bytes, value);
   Set({std::string(key), GgufType::kString, GgufType::kString, 1, std::move(bytes)});
 }
 
-void GgufMetadata::SetStrings(std::string_view key, std::span<const std::string> values) {
+void GgufPairs::SetStrings(std::string_view key, std::span<const std::string> values) {
   std::string bytes;
   for (const std::string& value : values) AddString(bytes, value);
   Set({std::string(key), GgufType::kArray, GgufType::kString, values.size(), std::move(bytes)});
 }
 
-void GgufMetadata::Copy(std::string_view key, const GgufValue& value) {
+void GgufPairs::Copy(std::string_view key, const GgufValue& value) {
   Set({std::string(key),
        value.type,
        value.element,
@@ -175,11 +175,11 @@ void GgufMetadata::Copy(std::string_view key, const GgufValue& value) {
        {reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()}});
 }
 
-void GgufMetadata::Erase(std::string_view key) {
+void GgufPairs::Erase(std::string_view key) {
   std::erase_if(pairs_, [&](const Pair& pair) { return pair.key == key; });
 }
 
-bool GgufMetadata::Contains(std::string_view key) const {
+bool GgufPairs::Contains(std::string_view key) const {
   return std::any_of(pairs_.begin(), pairs_.end(),
                      [&](const Pair& pair) { return pair.key == key; });
 }
@@ -188,7 +188,7 @@ uint64_t GgufTensor::Bytes() const {
   return DTypeBytes(dtype, static_cast<uint64_t>(*NumElements(shape)));
 }
 
-Result<GgufWriter> GgufWriter::Create(const std::filesystem::path& path, GgufMetadata metadata,
+Result<GgufWriter> GgufWriter::Create(const std::filesystem::path& path, GgufPairs metadata,
                                       std::vector<GgufTensor> tensors,
                                       const GgufWriterOptions& options) {
   const std::string where = path.string();
@@ -204,7 +204,7 @@ Result<GgufWriter> GgufWriter::Create(const std::filesystem::path& path, GgufMet
                                   options.split_max_bytes, count, kMaxParts));
   }
   for (size_t i = 0; i < count; ++i) {
-    GgufMetadata pairs = i == 0 ? metadata : GgufMetadata();
+    GgufPairs pairs = i == 0 ? metadata : GgufPairs();
     if (count > 1) {
       pairs.SetNumber("split.no", static_cast<uint16_t>(i));
       pairs.SetNumber("split.count", static_cast<uint16_t>(count));

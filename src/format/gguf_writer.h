@@ -46,7 +46,7 @@ constexpr GgufType GgufTypeOf() {
 
 // Key-value pairs to be written, in the order in which they were set first. Values are kept as
 // they will lie in the file.
-class GgufMetadata {
+class GgufPairs {
  public:
   struct Pair {
     std::string key;
@@ -110,7 +110,7 @@ class GgufWriter {
   // UTF-8 or there twice, a name of more than 63 bytes (what GGML reads), 0 or more than 4
   // dimensions, a dimension of 0, a row that is no whole number of blocks, a type that GGML does
   // not have; with kIoError otherwise.
-  static Result<GgufWriter> Create(const std::filesystem::path& path, GgufMetadata metadata,
+  static Result<GgufWriter> Create(const std::filesystem::path& path, GgufPairs metadata,
                                    std::vector<GgufTensor> tensors,
                                    const GgufWriterOptions& options = {});
 

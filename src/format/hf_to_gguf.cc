@@ -46,7 +46,7 @@ Result<const Architecture*> FindArchitecture(ConfigReader& config) {
 
 // Sets the key behind `prefix` if the field is there.
 void WriteKey(ConfigReader& config, const std::string& prefix, const KeyRow& row,
-              GgufMetadata& metadata) {
+              GgufPairs& metadata) {
   if (!row.required && config.Missing(row.field)) return;
   const std::string key = prefix + std::string(row.key);
   if (row.kind == Kind::kInteger) {
@@ -57,7 +57,7 @@ void WriteKey(ConfigReader& config, const std::string& prefix, const KeyRow& row
 }
 
 // rope_theta and the scaling, in the spelling of published checkpoints and of transformers 5.
-void WriteRope(ConfigReader& config, const std::string& prefix, GgufMetadata& metadata) {
+void WriteRope(ConfigReader& config, const std::string& prefix, GgufPairs& metadata) {
   const KeyRow theta = {"rope.freq_base", "rope_theta", Kind::kNumber};
   std::optional<ConfigReader> rope = config.Object("rope_parameters");
   const char* object = rope.has_value() ? "rope_parameters" : "rope_scaling";
@@ -88,7 +88,7 @@ void WriteRope(ConfigReader& config, const std::string& prefix, GgufMetadata& me
   }
 }
 
-void WriteConfig(ConfigReader& config, const Architecture& architecture, GgufMetadata& metadata) {
+void WriteConfig(ConfigReader& config, const Architecture& architecture, GgufPairs& metadata) {
   const std::string prefix = std::string(architecture.gguf) + ".";
   const bool slides = Slides(architecture, config.String("model_type"));
   metadata.SetString("general.architecture", architecture.gguf);

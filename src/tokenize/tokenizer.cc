@@ -85,7 +85,12 @@ Tokenizer::~Tokenizer() = default;
 
 Result<std::unique_ptr<const Tokenizer>> Tokenizer::FromJson(std::string_view text,
                                                              const std::string& where) {
-  MOIETY_ASSIGN_OR_RETURN(const json root, ParseJson(text, where));
+  MOIETY_ASSIGN_OR_RETURN(const json document, ParseJson(text, where));
+  return FromDocument(document, where);
+}
+
+Result<std::unique_ptr<const Tokenizer>> Tokenizer::FromDocument(const json& root,
+                                                                 const std::string& where) {
   const Component file{root, where};
   // "truncation" and "padding" may be set, see the header.
   MOIETY_RETURN_IF_ERROR(CheckFields(file, {"model"},

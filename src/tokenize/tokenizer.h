@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,6 +27,9 @@ class Tokenizer {
   // batches of equal length; Encode does neither.
   static Result<std::unique_ptr<const Tokenizer>> FromJson(std::string_view json,
                                                            const std::string& where);
+  // The same from the document that the text describes.
+  static Result<std::unique_ptr<const Tokenizer>> FromDocument(const nlohmann::json& document,
+                                                               const std::string& where);
   ~Tokenizer();
 
   // Any bytes; what is not UTF-8 is read as U+FFFD (one per maximal ill-formed subpart).

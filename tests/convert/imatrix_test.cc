@@ -43,7 +43,7 @@ TEST(Imatrix, FilesThatAreNone) {
   const auto path = folder.path() / "i.gguf";
   const auto message = [&](const std::vector<GgufTensor>& tensors, float value = 1,
                            const char* type = "imatrix") {
-    GgufMetadata metadata;
+    GgufPairs metadata;
     metadata.SetString("general.type", type);
     auto writer = GgufWriter::Create(path, metadata, tensors);
     EXPECT_TRUE(writer.ok());

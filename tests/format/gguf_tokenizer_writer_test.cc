@@ -25,7 +25,7 @@ struct Case {
   GenerationConfig generation;
   std::string chat_template;
   int64_t vocab_size = 0;
-  GgufMetadata metadata;
+  GgufPairs metadata;
 
   Status Add() {
     metadata = {};

@@ -25,8 +25,8 @@ std::vector<std::byte> SomeBytes(uint64_t count, int seed) {
   return bytes;
 }
 
-GgufMetadata OneOfEach() {
-  GgufMetadata metadata;
+GgufPairs OneOfEach() {
+  GgufPairs metadata;
   metadata.SetNumber("u8", uint8_t{200});
   metadata.SetNumber("i8", int8_t{-100});
   metadata.SetNumber("u16", uint16_t{60000});
@@ -66,7 +66,7 @@ TEST(GgufWriter, WhatIsWrittenIsRead) {
   const ScratchFolder folder;
   const auto path = folder.path() / "x.gguf";
   for (const uint32_t alignment : {32U, 256U}) {
-    GgufMetadata metadata = OneOfEach();
+    GgufPairs metadata = OneOfEach();
     if (alignment != 32) metadata.SetNumber("general.alignment", alignment);
     auto writer = GgufWriter::Create(path, metadata, SomeTensors());
     ASSERT_TRUE(writer.ok()) << writer.status().message();
@@ -114,13 +114,13 @@ TEST(GgufWriter, WhatIsWrittenIsRead) {
 }
 
 TEST(GgufWriter, PairsAreReplacedCopiedAndErased) {
-  GgufMetadata metadata = OneOfEach();
+  GgufPairs metadata = OneOfEach();
   metadata.SetNumber("u8", 1.5F);
   metadata.Erase("bool");
   EXPECT_FALSE(metadata.Contains("bool"));
   EXPECT_EQ(metadata.pairs().size(), OneOfEach().pairs().size() - 1);
   EXPECT_EQ(metadata.pairs()[0].type, GgufType::kF32);
-  GgufMetadata copy;
+  GgufPairs copy;
   for (const auto& pair : metadata.pairs()) {
     copy.Copy(pair.key,
               {pair.type, pair.element, pair.count, std::as_bytes(std::span(pair.bytes))});
@@ -135,7 +135,7 @@ TEST(GgufWriter, PairsAreReplacedCopiedAndErased) {
 
 TEST(GgufWriter, Parts) {
   const ScratchFolder folder;
-  GgufMetadata metadata;
+  GgufPairs metadata;
   metadata.SetString("general.architecture", "x");
   metadata.SetNumber("split.count", uint16_t{9});  // of the file this came from
   GgufWriterOptions options;
@@ -180,7 +180,7 @@ TEST(GgufWriter, NothingIsLeftOfAnIncompleteFile) {
 
 TEST(GgufWriter, RefusesWhatCouldNotBeRead) {
   const ScratchFolder folder;
-  const auto message = [&](std::vector<GgufTensor> tensors, GgufMetadata metadata = {}) {
+  const auto message = [&](std::vector<GgufTensor> tensors, GgufPairs metadata = {}) {
     auto writer =
         GgufWriter::Create(folder.path() / "x.gguf", std::move(metadata), std::move(tensors));
     return std::string(writer.ok() ? "ok" : writer.status().message());
@@ -197,10 +197,10 @@ TEST(GgufWriter, RefusesWhatCouldNotBeRead) {
   EXPECT_THAT(message({{"a", DType::kF32, {int64_t{1} << 40, int64_t{1} << 40}}}),
               HasSubstr("at most 2^56"));
   EXPECT_THAT(message({{"a", DType::kQ4_K, {2, 288}}}), HasSubstr("rows of 288 values"));
-  GgufMetadata metadata;
+  GgufPairs metadata;
   metadata.SetNumber("\xFF", 1.F);
   EXPECT_THAT(message({}, metadata), HasSubstr("is not UTF-8"));
-  GgufMetadata alignment;
+  GgufPairs alignment;
   alignment.SetNumber("general.alignment", uint32_t{24});
   EXPECT_THAT(message({}, alignment), HasSubstr("power of two"));
 }

@@ -52,7 +52,7 @@ TensorTable MixtralTensors() {
   return table;
 }
 
-GgufValue ValueOf(const GgufMetadata& metadata, const std::string& key) {
+GgufValue ValueOf(const GgufPairs& metadata, const std::string& key) {
   for (const auto& pair : metadata.pairs()) {
     if (pair.key == key) {
       return {pair.type, pair.element, pair.count, std::as_bytes(std::span(pair.bytes))};
@@ -70,7 +70,7 @@ std::string MessageOf(const json& config, const TensorTable& tensors = MixtralTe
 TEST(HfToGguf, MetadataOfAMixtral) {
   const auto source = HfToGguf(MixtralConfig(), MixtralTensors(), "config.json");
   ASSERT_TRUE(source.ok()) << source.status().message();
-  const GgufMetadata& metadata = source->metadata;
+  const GgufPairs& metadata = source->metadata;
   EXPECT_EQ(ValueOf(metadata, "general.architecture").String(), "llama");
   EXPECT_EQ(ValueOf(metadata, "llama.block_count").Integer(), 1);
   EXPECT_EQ(ValueOf(metadata, "llama.block_count").type, GgufType::kU32);
