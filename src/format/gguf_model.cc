@@ -306,4 +306,17 @@ Result<GgufModel> OpenGgufModel(const std::filesystem::path& path) {
   return ReadGgufModel(std::move(files.header), std::move(files.tensors), path.string());
 }
 
+int64_t InterleavedHeads(const json& config, std::string_view tensor) {
+  if (!config.value("rope_interleave", false) || !tensor.starts_with(kHfLayerPrefix)) return 0;
+  const size_t stem = tensor.find('.', kHfLayerPrefix.size());
+  if (stem == std::string_view::npos) return 0;
+  const std::string_view name = tensor.substr(stem + 1, tensor.rfind('.') - stem - 1);
+  for (const NameRow& row : kLayerNames) {
+    if (row.name != name || row.rope == RopeHeads::kNone) continue;
+    const auto heads = config.value("num_attention_heads", int64_t{0});
+    return row.rope == RopeHeads::kQuery ? heads : config.value("num_key_value_heads", heads);
+  }
+  return 0;
+}
+
 }  // namespace moiety

@@ -4,10 +4,12 @@
 #ifndef MOIETY_FORMAT_GGUF_MODEL_H_
 #define MOIETY_FORMAT_GGUF_MODEL_H_
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 #include "format/generation_config.h"
 #include "format/gguf.h"
@@ -44,6 +46,11 @@ Result<GgufModel> OpenGgufModel(const std::filesystem::path& path);
 
 // The header's part of it: `tensors` are those of all files.
 Result<GgufModel> ReadGgufModel(GgufHeader header, TensorTable tensors, const std::string& where);
+
+// How many heads the rows of a tensor of GgufModel::tensors belong to, if they stand so that rope
+// turns neighbours: see InterleavedRow() in hf_to_gguf.h. 0 for all others. `config` is the
+// model's.
+int64_t InterleavedHeads(const nlohmann::json& config, std::string_view tensor);
 
 }  // namespace moiety
 

@@ -12,8 +12,9 @@
 #include "base/format.h"
 #include "base/utf8.h"
 #include "format/config_reader.h"
-#include "format/gguf_pre_tokenizers.h"
+#include "format/gguf_pre_tokenizer.h"
 #include "format/json.h"
+#include "format/score_merges.h"
 
 namespace moiety {
 namespace {
@@ -67,7 +68,8 @@ class Vocabulary {
       : where_(where), tokens_(static_cast<size_t>(vocab_size)) {}
 
   Status Set(const json& id, Token token) {
-    if (!id.is_number_unsigned() || id.get<uint64_t>() >= tokens_.size()) {
+    // Negative ones become large.
+    if (!id.is_number_integer() || id.get<uint64_t>() >= tokens_.size()) {
       return InvalidData(
           Format("{}: token {}: expected an id below {}, the rows of the model, "
                  "found {}",
@@ -210,37 +212,44 @@ void ScoreByMerges(const std::vector<Merge>& merges, Vocabulary& vocabulary) {
   for (size_t id = 0; id < tokens.size(); ++id) score(id);
 }
 
-// The merges that readers derive from scores: each way to make a piece of two others, higher scores
-// first, then by the ids of the two.
-std::vector<Merge> MergesOfScores(Vocabulary& vocabulary) {
-  struct Way {
-    float score;
-    int32_t piece, left, right;
-  };
-  std::vector<Way> ways;
-  const std::vector<Token>& tokens = vocabulary.tokens();
-  for (size_t id = 0; id < tokens.size(); ++id) {
-    const std::string& text = tokens[id].text;
-    if (tokens[id].type != GgufTokenType::kNormal) continue;
-    for (size_t cut = 1; cut < text.size(); ++cut) {
-      if ((static_cast<uint8_t>(text[cut]) & 0xC0) == 0x80) continue;  // inside a character
-      const auto left = vocabulary.Find(text.substr(0, cut));
-      const auto right = vocabulary.Find(text.substr(cut));
-      if (left.has_value() && right.has_value()) {
-        ways.push_back({tokens[id].score, static_cast<int32_t>(id), *left, *right});
-      }
+using MergeViews = std::vector<std::pair<std::string_view, std::string_view>>;
+
+// The ways to make one piece, in two orders. They cut texts alike unless the ways can meet: one
+// ends with the token that another begins with.
+bool SameWays(std::span<const MergeViews::value_type> a,
+              std::span<const MergeViews::value_type> b) {
+  if (std::equal(a.begin(), a.end(), b.begin(), b.end())) return true;
+  if (!std::is_permutation(a.begin(), a.end(), b.begin(), b.end())) return false;
+  return std::none_of(a.begin(), a.end(), [&](const auto& way) {
+    return std::any_of(a.begin(), a.end(),
+                       [&](const auto& other) { return way.second == other.first; });
+  });
+}
+
+// Whether the scores say what the merges say.
+bool ScoresSuffice(const std::vector<Merge>& merges, const std::vector<Token>& tokens) {
+  std::vector<ScoredPiece> pieces;
+  for (const Token& token : tokens) {
+    pieces.push_back({token.text, token.score, token.type == GgufTokenType::kNormal});
+  }
+  const MergeViews derived = MergesOfScores(pieces);
+  if (derived.size() != merges.size()) return false;
+  const MergeViews given(merges.begin(), merges.end());
+  // Neighbours that make the same piece; converters differ in how they order those.
+  for (size_t begin = 0, end = 0; begin < derived.size(); begin = end) {
+    const std::string piece =
+        std::string(derived[begin].first) + std::string(derived[begin].second);
+    const auto makes_piece = [&](const MergeViews::value_type& merge) {
+      return merge.first.size() + merge.second.size() == piece.size() &&
+             piece.starts_with(merge.first) && piece.ends_with(merge.second);
+    };
+    for (end = begin; end < derived.size() && makes_piece(derived[end]);) ++end;
+    if (!SameWays(std::span(derived).subspan(begin, end - begin),
+                  std::span(given).subspan(begin, end - begin))) {
+      return false;
     }
   }
-  std::sort(ways.begin(), ways.end(), [](const Way& a, const Way& b) {
-    return std::tuple(-a.score, a.piece, a.left, a.right) <
-           std::tuple(-b.score, b.piece, b.left, b.right);
-  });
-  std::vector<Merge> merges;
-  for (const Way& way : ways) {
-    merges.emplace_back(tokens[static_cast<size_t>(way.left)].text,
-                        tokens[static_cast<size_t>(way.right)].text);
-  }
-  return merges;
+  return true;
 }
 
 // ---- how texts are prepared ----
@@ -250,52 +259,59 @@ Status CannotSay(const std::string& where, const char* stage, const json& step) 
                             stage, ShowJson(step)));
 }
 
-// A step of a byte-level pre-tokenizer in the words of gguf_pre_tokenizers.h; empty: nothing but
-// bytes to characters; null: none of them.
-std::optional<std::string> ByteLevelStep(const json& step) {
-  if (IsType(step, "ByteLevel")) {
-    if (Field(step, "add_prefix_space") == true) return std::nullopt;
-    return Field(step, "use_regex") == false ? "" : std::string(gguf::kGpt2Words);
+// A step of tokenizer.json in the words of gguf_pre_tokenizer.h; null for any other.
+std::optional<PreTokenizerStep> ByteLevelStep(const json& step) {
+  using Kind = PreTokenizerStep::Kind;
+  if (IsType(step, "ByteLevel") && Field(step, "add_prefix_space") != true) {
+    return PreTokenizerStep{Field(step, "use_regex") == false ? Kind::kBytes : Kind::kWords};
   }
   if (IsType(step, "Digits")) {
-    return std::string(Field(step, "individual_digits") == true ? gguf::kSingleDigits
-                                                                : gguf::kNumbers);
+    return PreTokenizerStep{Field(step, "individual_digits") == true ? Kind::kEachDigit
+                                                                     : Kind::kDigits};
   }
   if (IsType(step, "Punctuation") && Field(step, "behavior") == "Contiguous") {
-    return std::string(gguf::kPunctuation);
+    return PreTokenizerStep{Kind::kPunctuation};
   }
   const json& pattern = Field(Field(step, "pattern"), "Regex");
   if (IsType(step, "Split") && pattern.is_string() && Field(step, "behavior") == "Isolated") {
-    return pattern.get<std::string>();
+    return PreTokenizerStep{Kind::kSplit, pattern.get_ref<const std::string&>()};
   }
   return std::nullopt;
 }
 
-Result<std::string_view> FindPreTokenizer(const json& document, const std::string& where) {
-  std::vector<std::string> steps;
-  for (const json* step : PreTokenizerSteps(document)) {
-    const std::optional<std::string> words = ByteLevelStep(*step);
-    if (!words.has_value()) return CannotSay(where, "pre_tokenizer", *step);
-    if (!words->empty()) steps.push_back(*words);
+// The first name that does the same. How it normalizes, and whether pieces come before merges,
+// belongs to the name as well.
+Result<std::string_view> FindPreTokenizer(const json& document, bool nfc,
+                                          const std::string& where) {
+  std::vector<PreTokenizerStep> steps;
+  for (const json* json_step : PreTokenizerSteps(document)) {
+    const auto step = ByteLevelStep(*json_step);
+    if (!step.has_value()) return CannotSay(where, "pre_tokenizer", *json_step);
+    steps.push_back(*step);
   }
-  for (const gguf::PreTokenizerRow& row : gguf::kPreTokenizers) {
-    const auto end = std::find(row.steps.begin(), row.steps.end(), std::string_view());
-    if (std::equal(row.steps.begin(), end, steps.begin(), steps.end())) return row.name;
+  const bool ignore_merges = Field(Field(document, "model"), "ignore_merges") == true;
+  for (const GgufPreTokenizer& row : GgufPreTokenizers()) {
+    const bool same = std::equal(row.steps.begin(), row.steps.end(), steps.begin(), steps.end(),
+                                 [](const PreTokenizerStep& a, const PreTokenizerStep& b) {
+                                   return a.kind == b.kind && a.pattern == b.pattern;
+                                 });
+    if (same && row.nfc == nfc && row.ignore_merges == ignore_merges) return row.name;
   }
-  return Unsupported(
-      Format("{}: GGUF has no name that moiety knows for how pre_tokenizer cuts "
-             "texts: {}",
-             where, ShowJson(Field(document, "pre_tokenizer"))));
+  return Unsupported(Format(
+      "{}: GGUF has no name that moiety knows for how pre_tokenizer cuts "
+      "texts ({} NFC, ignore_merges {}): {}",
+      where, nfc ? "with" : "without", ignore_merges, ShowJson(Field(document, "pre_tokenizer"))));
 }
 
 Status AddByteLevel(const HfTokenizer& tokenizer, Vocabulary& vocabulary, GgufPairs& metadata) {
   const json& model = Field(tokenizer.document, "model");
-  MOIETY_ASSIGN_OR_RETURN(const std::string_view pre,
-                          FindPreTokenizer(tokenizer.document, tokenizer.where));
+  bool nfc = false;
   for (const json* step : NormalizerSteps(tokenizer.document)) {
-    // Readers that know the name know whether its texts are normalized.
     if (!IsType(*step, "NFC")) return CannotSay(tokenizer.where, "normalizer", *step);
+    nfc = true;
   }
+  MOIETY_ASSIGN_OR_RETURN(const std::string_view pre,
+                          FindPreTokenizer(tokenizer.document, nfc, tokenizer.where));
   MOIETY_RETURN_IF_ERROR(ReadBpeVocab(model, vocabulary));
   MOIETY_RETURN_IF_ERROR(AddAddedTokens(tokenizer, vocabulary));
   MOIETY_ASSIGN_OR_RETURN(const auto merges, ReadMerges(model, tokenizer.where));
@@ -330,8 +346,7 @@ Status ReadSpaces(const HfTokenizer& tokenizer, bool* add_prefix) {
   return OkStatus();
 }
 
-Status AddByteFallback(const HfTokenizer& tokenizer, Vocabulary& vocabulary,
-                       GgufPairs& metadata) {
+Status AddByteFallback(const HfTokenizer& tokenizer, Vocabulary& vocabulary, GgufPairs& metadata) {
   const json& model = Field(tokenizer.document, "model");
   bool add_prefix = false;
   MOIETY_RETURN_IF_ERROR(ReadSpaces(tokenizer, &add_prefix));
@@ -344,7 +359,7 @@ Status AddByteFallback(const HfTokenizer& tokenizer, Vocabulary& vocabulary,
   ScoreByMerges(merges, vocabulary);
   metadata.SetString(Key("pre"), "default");
   metadata.SetNumber(Key("add_space_prefix"), add_prefix);
-  if (merges == MergesOfScores(vocabulary)) return OkStatus();
+  if (ScoresSuffice(merges, vocabulary.tokens())) return OkStatus();
   return WriteMerges(merges, tokenizer.where, metadata);
 }
 
@@ -439,7 +454,7 @@ std::optional<int32_t> ConfigToken(const HfTokenizer& tokenizer, const char* nam
 
 std::optional<int32_t> UnknownToken(const HfTokenizer& tokenizer, const Vocabulary& vocabulary) {
   const json& model = Field(tokenizer.document, "model");
-  if (const json& id = Field(model, "unk_id"); id.is_number_unsigned()) {
+  if (const json& id = Field(model, "unk_id"); id.is_number_integer()) {
     return id.get<uint64_t>() <= INT32_MAX ? std::optional(id.get<int32_t>()) : std::nullopt;
   }
   if (const json& token = Field(model, "unk_token"); token.is_string()) {

@@ -40,7 +40,7 @@ constexpr int64_t UninterleavedRow(int64_t row, int64_t head_rows) {
 }
 
 struct GgufSource {
-  GgufPairs metadata;                  // of the architecture; none of the tokenizer
+  GgufPairs metadata;                     // of the architecture; none of the tokenizer
   std::vector<GgufSourceTensor> tensors;  // those of the model first, then layer by layer
   int64_t vocab_size = 0;                 // rows of the embedding
 };
