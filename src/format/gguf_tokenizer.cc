@@ -181,8 +181,18 @@ json PostProcessorJson(const Tokens& tokens, const SpecialIds& ids) {
   single.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
   if (ids.add_eos) add(*ids.eos);
   if (special.empty()) return nullptr;
+  // Of two texts, which moiety never has; others do not read a template without it.
+  json pair = single;
+  for (json item : single) {
+    for (auto& [kind, value] : item.items()) {
+      value["type_id"] = 1;
+      if (kind == "Sequence") value["id"] = "B";
+    }
+    pair.push_back(std::move(item));
+  }
   return {{"type", "TemplateProcessing"},
           {"single", std::move(single)},
+          {"pair", std::move(pair)},
           {"special_tokens", std::move(special)}};
 }
 
@@ -262,7 +272,7 @@ Result<json> ByteLevelDocument(GgufMetadata& metadata, const Tokens& tokens, Spe
   json document = json::object();
   document["normalizer"] = pre->nfc ? json::object({{"type", "NFC"}}) : json();
   document["pre_tokenizer"] = PreTokenizerJson(pre->steps);
-  document["decoder"] = {{"type", "ByteLevel"}};
+  document["decoder"] = {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}};
   document["model"] = {{"type", "BPE"},
                        {"vocab", VocabularyJson(tokens)},
                        {"merges", std::move(merges)},

@@ -6,8 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "format/gguf_tokenizer.h"
 #include "io/mapped_file.h"
 #include "support/paths.h"
+#include "support/scratch_folder.h"
+#include "tokenize/tokenizer.h"
 
 namespace moiety {
 namespace {
@@ -248,6 +251,39 @@ TEST(GgufTokenizerWriter, WhatCannotBeSaid) {
                         {"type": "ByteLevel", "use_regex": false}]})");
               }),
               HasSubstr("has no name that moiety knows"));
+}
+
+// Folder to file and back to a document: the same ids for every text of the reference, and the same
+// text for the ids.
+TEST(GgufTokenizerWriter, TextsAreCutAsBefore) {
+  if (!HasShared()) GTEST_SKIP() << kNoShared;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(SharedPath("conformance/tokenizers"))) {
+    const std::string kind = entry.path().filename().string();
+    SCOPED_TRACE(kind);
+    Case tokenizer = Conformance(kind, 900);
+    ASSERT_EQ(tokenizer.Add().message(), "");
+    const ScratchFolder folder;
+    auto writer = GgufWriter::Create(folder.path() / "t.gguf", tokenizer.metadata, {});
+    ASSERT_TRUE(writer.ok()) << writer.status().message();
+    ASSERT_TRUE((*std::move(writer)).Finish().ok());
+    const auto file = MappedFile::Open(folder.path() / "t.gguf");
+    const auto header = ParseGgufHeader((*file)->bytes(), "t.gguf");
+    ASSERT_TRUE(header.ok()) << header.status().message();
+    const auto read = ReadGgufTokenizer(*header, "t.gguf");
+    ASSERT_TRUE(read.ok()) << read.status().message();
+    const auto made = Tokenizer::FromDocument(read->document, "t.gguf");
+    ASSERT_TRUE(made.ok()) << made.status().message();
+    const json cases = ReadJson(entry.path() / "cases.json");
+    ASSERT_FALSE(cases["cases"].empty());
+    for (const json& text : cases["cases"]) {
+      const auto ids = (*made)->Encode(text["text"].get<std::string>());
+      ASSERT_TRUE(ids.ok()) << ids.status().message();
+      EXPECT_EQ(*ids, text["ids_special"].get<std::vector<int32_t>>()) << text["text"];
+      EXPECT_EQ((*made)->Decode(*ids), text["decoded_skip_special"].get<std::string>())
+          << text["text"];
+    }
+  }
 }
 
 }  // namespace
