@@ -1,5 +1,6 @@
 // Any bytes as a GGUF file. What the reader accepts must keep its promise: values and tensors that
-// lie inside the file, tensors with the bytes of their shape and none over another.
+// lie inside the file, tensors with the bytes of their shape and none over another. A tokenizer in
+// its metadata is built and used.
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -8,6 +9,8 @@
 #include "base/check.h"
 #include "base/utf8.h"
 #include "format/gguf.h"
+#include "format/gguf_tokenizer.h"
+#include "tokenize/tokenizer.h"
 
 namespace moiety {
 namespace {
@@ -28,12 +31,28 @@ void ReadAll(const GgufValue& value) {
   MOIETY_CHECK(sum < SIZE_MAX);
 }
 
+void CheckMessage(const Status& status) {
+  MOIETY_CHECK(!status.message().empty() && IsUtf8(status.message()));
+}
+
+void BuildTokenizer(const GgufHeader& header) {
+  const auto read = ReadGgufTokenizer(header, "input");
+  if (!read.ok()) return CheckMessage(read.status());
+  MOIETY_CHECK(!read->config.dump().empty());  // all of it is UTF-8
+  const auto tokenizer = Tokenizer::FromDocument(read->document, "input");
+  if (!tokenizer.ok()) return CheckMessage(tokenizer.status());
+  const auto size = (*tokenizer)->vocab_size();
+  for (const int32_t id : read->stop_ids) MOIETY_CHECK(id >= 0 && id < size);
+  const auto ids = (*tokenizer)->Encode("The quick  brown f\xFFx,\n 1234 <s>\u00e9\u65e5</s>");
+  if (!ids.ok()) return CheckMessage(ids.status());
+  for (const int32_t id : *ids) MOIETY_CHECK(id >= 0 && id < size);
+  MOIETY_CHECK(IsUtf8((*tokenizer)->Decode(*ids, /*skip_special=*/false)));
+}
+
 void Run(std::span<const uint8_t> file) {
   const auto header = ParseGgufHeader(std::as_bytes(file), "input");
-  if (!header.ok()) {
-    MOIETY_CHECK(!header.status().message().empty() && IsUtf8(header.status().message()));
-    return;
-  }
+  if (!header.ok()) return CheckMessage(header.status());
+  BuildTokenizer(*header);
   for (const auto& [key, value] : header->metadata) {
     MOIETY_CHECK(IsUtf8(key));
     ReadAll(value);

@@ -49,7 +49,8 @@ const CpuFeatures& DetectedCpuFeatures() {
     f.avx512 = f.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
     f.avx512_bf16 = f.avx512 && __builtin_cpu_supports("avx512bf16");
-    f.amx = f.avx512 && HasAmx();
+    f.avx512_vnni = f.avx512 && __builtin_cpu_supports("avx512vnni");
+    f.amx = f.avx512_vnni && HasAmx();
 #elif defined(__aarch64__)
     f.neon = true;
 #endif

@@ -143,4 +143,9 @@ double ExactCos(double x) {
   return quadrant == 1 || quadrant == 2 ? -value : value;
 }
 
+double ExactTanh(double x) {
+  const double e = ExactExp(-2 * std::abs(x));
+  return std::copysign((1 - e) / (1 + e), x);
+}
+
 }  // namespace moiety

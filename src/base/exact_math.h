@@ -15,6 +15,8 @@ double ExactExp(double x);
 double ExactLog(double x);  // x > 0, normal
 double ExactSin(double x);
 double ExactCos(double x);
+// Odd; 1 from 20 on. The error is below 2e-16, not relative: near 0 it is that of 1 - e^-2x.
+double ExactTanh(double x);
 inline double ExactPow(double base, double exponent) { return ExactExp(exponent * ExactLog(base)); }
 
 // Constants of Exp(), shared with the vector kernels.
@@ -30,6 +32,13 @@ inline constexpr float kLn2Low = -2.12194440e-4F;
 inline constexpr float kC[6] = {1.9875691500e-4F, 1.3981999507e-3F, 8.3334519073e-3F,
                                 4.1665795894e-2F, 1.6666665459e-1F, 5.0000001201e-1F};
 }  // namespace exp_constants
+
+// gelu with tanh (Hendrycks, Gimpel 2016) is g · σ(g · (kLinear + kCubic · g²)): ½(1 + tanh(u)) is
+// σ(2u), and u = √(2/π) · (g + 0.044715 g³).
+namespace gelu_constants {
+inline constexpr float kLinear = 1.59576912160573071176F;  // 2√(2/π)
+inline constexpr float kCubic = 0.07135481627260025F;      // 0.044715 · kLinear
+}  // namespace gelu_constants
 
 }  // namespace moiety
 

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "base/format.h"
+#include "format/gguf_model.h"
+#include "format/gguf_tokenizer.h"
 #include "format/json.h"
 #include "io/mapped_file.h"
 #include "jinja/template.h"
@@ -94,15 +96,26 @@ Result<fs::path> TemplateFile(const fs::path& model, const std::string& name) {
   return IsThere(file) ? file : fs::path();
 }
 
-// tokenizer_config.json; an empty object where there is none.
-Result<ordered_json> ReadConfig(const fs::path& path) {
-  if (!IsThere(path)) return ordered_json::object();
-  MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
-  MOIETY_ASSIGN_OR_RETURN(ordered_json config, ParseOrderedJson(text, path.string()));
-  if (!config.is_object()) {
-    return InvalidData(Format("{}: expected an object, found {}", path.string(), ShowJson(config)));
+// What a model says in tokenizer_config.json (an empty object where it has none), and where.
+struct Config {
+  std::string where;
+  ordered_json config = ordered_json::object();
+};
+Result<Config> OpenConfig(const fs::path& model) {
+  if (IsGgufPath(model)) {
+    MOIETY_ASSIGN_OR_RETURN(GgufTokenizer tokenizer, OpenGgufTokenizer(model));
+    return Config{model.string(), std::move(tokenizer.config)};
   }
-  return config;
+  const fs::path path = model / kConfigFile;
+  Config found = {path.string()};
+  if (!IsThere(path)) return found;
+  MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
+  MOIETY_ASSIGN_OR_RETURN(found.config, ParseOrderedJson(text, found.where));
+  if (!found.config.is_object()) {
+    return InvalidData(
+        Format("{}: expected an object, found {}", found.where, ShowJson(found.config)));
+  }
+  return found;
 }
 
 }  // namespace
@@ -154,25 +167,28 @@ const std::string& ChatTemplate::source() const { return impl_->source; }
 std::span<const char* const> SpecialTokenNames() { return kSpecialTokens; }
 
 Result<ordered_json> OpenSpecialTokens(const fs::path& model) {
-  const fs::path path = model / kConfigFile;
-  MOIETY_ASSIGN_OR_RETURN(const ordered_json config, ReadConfig(path));
-  return ReadSpecialTokens(config, path.string());
+  MOIETY_ASSIGN_OR_RETURN(const Config found, OpenConfig(model));
+  return ReadSpecialTokens(found.config, found.where);
 }
 
 Result<ChatTemplate> OpenChatTemplate(const fs::path& model, const std::string& name) {
   std::error_code error;
-  if (!fs::is_directory(model, error)) {
+  if (!fs::is_directory(model, error) && !IsGgufPath(model)) {
     return NotFound(Format("{}: no such folder", model.string()));
   }
-  const fs::path config_path = model / kConfigFile;
-  MOIETY_ASSIGN_OR_RETURN(const ordered_json config, ReadConfig(config_path));
-  MOIETY_ASSIGN_OR_RETURN(ordered_json tokens, ReadSpecialTokens(config, config_path.string()));
+  MOIETY_ASSIGN_OR_RETURN(const Config found, OpenConfig(model));
   MOIETY_ASSIGN_OR_RETURN(const fs::path file, TemplateFile(model, name));
   if (!file.empty()) {
+    MOIETY_ASSIGN_OR_RETURN(ordered_json tokens, ReadSpecialTokens(found.config, found.where));
     MOIETY_ASSIGN_OR_RETURN(const std::string source, ReadFile(file, kMaxTemplateBytes));
     return ChatTemplate::Parse(source, file.string(), std::move(tokens));
   }
-  const std::string where = config_path.string();
+  return ReadChatTemplate(found.config, found.where, name);
+}
+
+Result<ChatTemplate> ReadChatTemplate(const ordered_json& config, const std::string& where,
+                                      const std::string& name) {
+  MOIETY_ASSIGN_OR_RETURN(ordered_json tokens, ReadSpecialTokens(config, where));
   MOIETY_ASSIGN_OR_RETURN(const std::string source, TemplateOfConfig(config, where, name));
   return ChatTemplate::Parse(source, where + ": chat_template", std::move(tokens));
 }

@@ -63,6 +63,12 @@ std::span<const char* const> SpecialTokenNames();
 Result<ChatTemplate> OpenChatTemplate(const std::filesystem::path& model,
                                       const std::string& name = "default");
 
+// The template of that name in `config`, the contents of a tokenizer_config.json, with its special
+// tokens; `where` starts every message.
+Result<ChatTemplate> ReadChatTemplate(const nlohmann::ordered_json& config,
+                                      const std::string& where,
+                                      const std::string& name = "default");
+
 // The special tokens of a model folder by name, for a template from elsewhere; none where the
 // folder does not say.
 Result<nlohmann::ordered_json> OpenSpecialTokens(const std::filesystem::path& model);

@@ -39,8 +39,22 @@ std::vector<SpeedTest> Tests(const Flags& flags) {
   return tests;
 }
 
-const char* ComputeName(Engine& engine) {
-  return engine.context().compute == ComputeType::kBF16 ? "bf16" : "f32";
+// What most of the model's products are of.
+Product MainProduct(Engine& engine) {
+  if (engine.context().compute == ComputeType::kBF16) return Product::kBF16;
+  uint64_t block_bytes = 0;
+  uint64_t bytes = 0;
+  for (const Weight& weight : engine.store().weights()) {
+    const uint64_t size =
+        DTypeBytes(weight.dtype, static_cast<uint64_t>(*NumElements(weight.shape)));
+    bytes += size;
+    if (IsBlockFormat(weight.dtype)) block_bytes += size;
+  }
+  return block_bytes > bytes / 2 ? Product::kInt8 : Product::kF32;
+}
+
+const char* ProductName(Product product) {
+  return product == Product::kBF16 ? "bf16" : product == Product::kInt8 ? "int8" : "f32";
 }
 
 // What was called proves what computed.
@@ -105,12 +119,26 @@ json DocumentJson(Engine& engine, const MachineLimits& limits, const Flags& flag
            {{"cpu", CpuModelName()},
             {"threads", engine.context().pool.num_threads()},
             {"kernels", engine.context().kernels.isa},
-            {"compute", ComputeName(engine)},
+            {"compute", ProductName(MainProduct(engine))},
             {"gb_per_s", limits.read_bytes_per_s() / 1e9},
             {"gb_per_s_measured_over_bytes", limits.read_bytes()},
             {"gflop_per_s", limits.flops_per_s() / 1e9}}},
           {"peak_memory_bytes", engine.context().budget.peak_bytes()},
           {"results", json::array()}};
+}
+
+// The figures by which engines are compared, where they were measured: the first decoding of one
+// sequence and the first prompt.
+void AddHeadline(const SpeedResult& r, json& document) {
+  if (r.test.kind == SpeedTest::Kind::kPrefill) {
+    if (!document.contains("prefill_tokens_per_s")) {
+      document["prefill_tokens_per_s"] = r.tokens_per_s();
+    }
+  } else if (r.test.num_sequences == 1 && !document.contains("decode_tokens_per_s")) {
+    document["decode_tokens_per_s"] = r.tokens_per_s();
+    document["decode_share_of_limit"] = r.read_share();
+    document["read_bandwidth_gb_s"] = r.read_limit() / 1e9;
+  }
 }
 
 std::string HeadText(Engine& engine, const MachineLimits& limits) {
@@ -125,8 +153,8 @@ std::string HeadText(Engine& engine, const MachineLimits& limits) {
       engine.store().random().has_value() ? " of random weights" : "", CpuModelName(),
       engine.context().pool.num_threads(), engine.context().kernels.isa,
       limits.read_bytes_per_s() / 1e9, FormatBytes(limits.read_bytes()), limits.flops_per_s() / 1e9,
-      ComputeName(engine), "test", "depth", "seqs", "tokens/s", "lowest to highest", "experts",
-      "GB/s", "of limit", "GFLOP/s", "of limit", "barrier", "serial");
+      ProductName(MainProduct(engine)), "test", "depth", "seqs", "tokens/s", "lowest to highest",
+      "experts", "GB/s", "of limit", "GFLOP/s", "of limit", "barrier", "serial");
 }
 
 std::string RowText(const SpeedResult& r, const ModelInfo& info) {
@@ -162,10 +190,11 @@ Status Bench(Flags& flags) {
   }
   const WeightStore& store = engine->store();
   const bool mapped = store.residency() == Residency::kMapped;
-  MOIETY_ASSIGN_OR_RETURN(
-      MachineLimits limits,
-      MachineLimits::Create(engine->context(), mapped ? store.declared_bytes() : 0));
+  MOIETY_ASSIGN_OR_RETURN(MachineLimits limits,
+                          MachineLimits::Create(engine->context(), MainProduct(*engine),
+                                                mapped ? store.declared_bytes() : 0));
   json results = json::array();
+  json headline = json::object();
   Status status;
   for (const SpeedTest& test : tests) {
     ProgressBar bar(test.Name(), TokensOf(test, flags.speed), "tokens");
@@ -178,6 +207,7 @@ Status Bench(Flags& flags) {
     if (!status.ok()) break;
     if (flags.json) {
       results.push_back(ResultJson(*result, info));
+      AddHeadline(*result, headline);
       continue;
     }
     // The heading waits for the first result: an error has nothing on standard output.
@@ -188,6 +218,7 @@ Status Bench(Flags& flags) {
   json document = DocumentJson(*engine, limits, flags);
   document["results"] = std::move(results);  // those before an error, too
   document["kernel_calls"] = KernelCalls();
+  document.update(headline);
   MOIETY_RETURN_IF_ERROR(Print(JsonText(document)));
   return status;
 }
@@ -203,7 +234,9 @@ Action AddBench(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   Flags& f = *flags;
   CLI::Option* model =
-      command->add_option("MODEL", f.model, "Hugging Face folder (default: the bundled model)")
+      command
+          ->add_option("MODEL", f.model,
+                       "Hugging Face folder or GGUF file (default: the bundled model)")
           ->type_name("");
   CLI::Option* shape =
       command

@@ -212,7 +212,9 @@ Action AddChat(CLI::App& app) {
                  "  moiety chat path/to/model -p \"What is an expert?\" --json </dev/null");
   auto flags = std::make_shared<Flags>();
   Flags& f = *flags;
-  command->add_option("MODEL", f.model, "Hugging Face folder (default: the bundled model)")
+  command
+      ->add_option("MODEL", f.model,
+                   "Hugging Face folder or GGUF file (default: the bundled model)")
       ->type_name("");
   CLI::Option* system =
       command->add_option("-s,--system", f.system, "System prompt: what the model is told first");

@@ -123,7 +123,9 @@ Action AddEval(CLI::App& app) {
                  "  moiety eval path/to/model a.txt b.txt --window 1024 --stride 512 --experts\n"
                  "  moiety eval path/to/model a.txt --json");
   auto flags = std::make_shared<Flags>();
-  command->add_option("MODEL", flags->model, "Hugging Face folder")->required()->type_name("");
+  command->add_option("MODEL", flags->model, "Hugging Face folder or GGUF file")
+      ->required()
+      ->type_name("");
   command->add_option("FILE", flags->files, "Text files (UTF-8)")->required()->type_name("");
   command->add_option(
       "--window", flags->window,

@@ -1,5 +1,6 @@
 // moiety inspect: what a model is, and whether its files are sound.
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -8,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/terminal.h"
 #include "io/mapped_file.h"
+#include "quant/block_format.h"
 
 namespace moiety::cli {
 namespace {
@@ -72,20 +74,37 @@ Status CheckTokenIds(const Engine& engine) {
   return OkStatus();
 }
 
-// Reads every weight and looks for values that no sound model has.
+// The first value of a weight that no sound model has; -1 if there is none.
+int64_t FirstNotFinite(const Weight& weight) {
+  const int64_t count = *NumElements(weight.shape);
+  if (const BlockFormat* const format = BlockFormatOf(weight.dtype); format != nullptr) {
+    std::array<float, kMaxBlockValues> values;
+    const std::byte* block = weight.data;
+    for (int64_t first = 0; first < count; first += format->num_values) {
+      format->decode(block, format->num_values, values.data());
+      for (int64_t i = 0; i < format->num_values; ++i) {
+        if (!std::isfinite(values[static_cast<size_t>(i)])) return first + i;
+      }
+      block += format->num_bytes;
+    }
+    return -1;
+  }
+  // The exponent bits of infinities and NaNs are all ones. Vectors are f32 in memory.
+  const bool wide = weight.dtype == DType::kF32 || weight.shape.size() == 1;
+  const uint32_t exponent = wide ? 0x7F800000U : weight.dtype == DType::kF16 ? 0x7C00U : 0x7F80U;
+  for (int64_t i = 0; i < count; ++i) {
+    uint32_t bits = 0;
+    std::memcpy(&bits, weight.data + i * (wide ? 4 : 2), wide ? 4 : 2);
+    if ((bits & exponent) == exponent) return i;
+  }
+  return -1;
+}
+
 Status CheckValues(const Engine& engine) {
   for (const Weight& weight : engine.store().weights()) {
-    // The exponent bits of infinities and NaNs are all ones. Vectors are f32 in memory.
-    const bool wide = weight.dtype == DType::kF32 || weight.shape.size() == 1;
-    const int64_t count = *NumElements(weight.shape);
-    const uint32_t exponent = wide ? 0x7F800000U : weight.dtype == DType::kF16 ? 0x7C00U : 0x7F80U;
-    for (int64_t i = 0; i < count; ++i) {
-      uint32_t bits = 0;
-      std::memcpy(&bits, weight.data + i * (wide ? 4 : 2), wide ? 4 : 2);
-      if ((bits & exponent) == exponent) {
-        return InvalidData(Format("{}: tensor {}: element {} is not a finite number",
-                                  engine.path().string(), weight.name, i));
-      }
+    if (const int64_t at = FirstNotFinite(weight); at >= 0) {
+      return InvalidData(Format("{}: tensor {}: element {} is not a finite number",
+                                engine.path().string(), weight.name, at));
     }
   }
   return OkStatus();
@@ -206,7 +225,9 @@ Action AddInspect(CLI::App& app) {
                                  "  moiety inspect path/to/model --tensors\n"
                                  "  moiety inspect path/to/model --json");
   auto flags = std::make_shared<Flags>();
-  command->add_option("MODEL", flags->model, "Hugging Face folder")->required()->type_name("");
+  command->add_option("MODEL", flags->model, "Hugging Face folder or GGUF file")
+      ->required()
+      ->type_name("");
   CLI::Option* tensors = command->add_flag("--tensors", flags->tensors, "List every tensor");
   command->add_flag("--values", flags->values,
                     "Also read every weight, and refuse one that is not a finite number");

@@ -164,7 +164,9 @@ Action AddLogits(CLI::App& app) {
       "  p<i>.router.<layer>.weights     [tokens, top_k] f32\n"
       "  p<i>.greedy_ids                 [N] i64, end-of-text tokens not heeded");
   auto flags = std::make_shared<Flags>();
-  command->add_option("MODEL", flags->model, "Hugging Face folder")->required()->type_name("");
+  command->add_option("MODEL", flags->model, "Hugging Face folder or GGUF file")
+      ->required()
+      ->type_name("");
   command->add_option("--ids", flags->ids, "JSON file with the prompts' token ids")->required();
   command->add_option("--out", flags->out, "Safetensors file to write")->required();
   command->add_flag("--router", flags->router,

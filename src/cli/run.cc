@@ -320,7 +320,9 @@ Action AddRun(CLI::App& app) {
                  "  moiety run path/to/model --batch requests.jsonl > answers.jsonl");
   auto flags = std::make_shared<Flags>();
   Flags& f = *flags;
-  command->add_option("MODEL", f.model, "Hugging Face folder (default: the bundled model)")
+  command
+      ->add_option("MODEL", f.model,
+                   "Hugging Face folder or GGUF file (default: the bundled model)")
       ->type_name("");
   CLI::Option* prompt =
       command->add_option("-p,--prompt", f.prompt, "Text to continue (default: standard input)");

@@ -13,6 +13,7 @@
 #include "chat/chat_template.h"
 #include "cli/command.h"
 #include "cli/terminal.h"
+#include "format/gguf_model.h"
 #include "format/json.h"
 #include "tokenize/tokenizer.h"
 
@@ -122,19 +123,19 @@ class ConversationReader {
   Conversation& out_;
 };
 
-Result<ChatTemplate> OpenTemplate(const Flags& flags, bool is_folder) {
-  if (is_folder) return OpenChatTemplate(flags.model, flags.name);
+Result<ChatTemplate> OpenTemplate(const Flags& flags, bool is_model) {
+  if (is_model) return OpenChatTemplate(flags.model, flags.name);
   MOIETY_ASSIGN_OR_RETURN(const std::string source, ReadText(flags.model));
   return ChatTemplate::Parse(source, flags.model, ordered_json::object());
 }
 
 Status Template(Flags& flags) {
   std::error_code error;
-  const bool is_folder = fs::is_directory(flags.model, error);
-  if (flags.tokens && !is_folder) {
-    return InvalidArgument("--tokens needs a model folder, whose tokenizer makes them");
+  const bool is_model = fs::is_directory(flags.model, error) || IsGgufPath(flags.model);
+  if (flags.tokens && !is_model) {
+    return InvalidArgument("--tokens needs a model, whose tokenizer makes them");
   }
-  MOIETY_ASSIGN_OR_RETURN(const ChatTemplate chat, OpenTemplate(flags, is_folder));
+  MOIETY_ASSIGN_OR_RETURN(const ChatTemplate chat, OpenTemplate(flags, is_model));
   Conversation conversation;
   MOIETY_ASSIGN_OR_RETURN(ordered_json document, ReadJson(flags.messages));
   const std::string where = flags.messages == "-" ? "standard input" : flags.messages;
@@ -157,7 +158,8 @@ Status Template(Flags& flags) {
   if (!flags.json && !flags.tokens) return Print(text);
 
   std::unique_ptr<const Tokenizer> tokenizer;
-  if (is_folder && fs::exists(fs::path(flags.model) / "tokenizer.json", error)) {
+  if (is_model &&
+      (IsGgufPath(flags.model) || fs::exists(fs::path(flags.model) / "tokenizer.json", error))) {
     MOIETY_ASSIGN_OR_RETURN(tokenizer, OpenTokenizer(flags.model));
   } else if (flags.tokens) {
     return NotFound(Format("{}: has no tokenizer.json", flags.model));

@@ -123,8 +123,7 @@ class Run {
 
   Status WriteConfig(const json& ids) {
     json config = *model_.config;
-    config.erase("rope_interleave");
-    config["hidden_act"] = "silu";
+    for (const char* ours : {"rope_interleave", "norm_gains_are_whole"}) config.erase(ours);
     // The newer name and the older one.
     config["dtype"] = config["torch_dtype"] = NameOfType(options_.dtype);
     config.update(ids);
@@ -133,6 +132,12 @@ class Run {
 
  private:
   std::string FileName() const { return model_.tensors.files[0]->path().string(); }
+
+  // Folders of some architectures leave the 1 of a norm's gain out.
+  float OffsetOf(std::string_view name) const {
+    const bool is_norm = name.ends_with("norm.weight");
+    return is_norm && model_.config->value("norm_gains_are_whole", false) ? -1.0F : 0.0F;
+  }
 
   Result<std::vector<std::vector<SafetensorsTensor>>> Shards() {
     std::vector<std::vector<SafetensorsTensor>> shards(1);
@@ -190,7 +195,8 @@ class Run {
                                 options_.dtype,
                                 nullptr,
                                 moves ? RowOrder::kUninterleaved : RowOrder::kSame,
-                                moves ? rows / heads : 0};
+                                moves ? rows / heads : 0,
+                                OffsetOf(tensor.name)};
       MOIETY_RETURN_IF_ERROR(StreamRows(
           stream, pool_, sink, Format("{}: tensor {}", FileName(), ShowJson(tensor.name))));
     }

@@ -99,7 +99,8 @@ class Run {
                                 type.dtype,
                                 of_columns.empty() ? nullptr : of_columns.data(),
                                 rows.per_head == 0 ? RowOrder::kSame : RowOrder::kInterleaved,
-                                rows.per_head};
+                                rows.per_head,
+                                tensor.offset};
       const RowSink sink = [&](std::span<const std::byte> bytes, uint64_t source_bytes) {
         Status status = writer_.Append(bytes);
         return status.ok() ? Done(source_bytes) : status;

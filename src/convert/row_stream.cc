@@ -50,6 +50,9 @@ int64_t EncodeSlice(const RowStream& stream, int64_t first, int64_t count, Threa
     for (int64_t i = task * per_task; i < last; ++i) {
       const auto from = static_cast<uint64_t>(SourceRow(stream, first + i));
       DecodeRow(stream.source.dtype, source + from * source_bytes, cols, x.data());
+      if (stream.offset != 0) {
+        for (float& value : x) value += stream.offset;
+      }
       if (const auto col = FirstMisfit(stream.dtype, x.data(), cols)) {
         Lower(misfit, (first + i) * cols + *col);
         continue;  // the encoders want values that fit
@@ -68,7 +71,8 @@ Status StreamRows(const RowStream& stream, ThreadPool& pool, const RowSink& sink
   const auto cols = static_cast<uint64_t>(stream.cols);
   const uint64_t source_bytes = DTypeBytes(stream.source.dtype, cols);
   const uint64_t row_bytes = DTypeBytes(stream.dtype, cols);
-  const bool stays = stream.source.dtype == stream.dtype && stream.order == RowOrder::kSame;
+  const bool stays =
+      stream.source.dtype == stream.dtype && stream.order == RowOrder::kSame && stream.offset == 0;
   const int64_t per_slice = std::max<int64_t>(1, kSliceValues / stream.cols);
   std::vector<std::byte> out;
   for (int64_t first = stream.begin; first < stream.end; first += per_slice) {

@@ -28,6 +28,7 @@ struct RowStream {
   const float* importance = nullptr;  // [cols] or null; see BlockFormat::encode
   RowOrder order = RowOrder::kSame;
   int64_t head_rows = 0;  // where rows change places
+  float offset = 0;       // added to each value
 };
 
 // Gets the next bytes of the result and the number of source bytes they were made of.

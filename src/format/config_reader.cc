@@ -25,15 +25,26 @@ ConfigReader::ConfigReader(const json& object, std::string where, std::string pr
   }
 }
 
-const json* ConfigReader::Find(std::string_view key) const {
-  if (!object_->is_object()) return nullptr;
-  const auto it = object_->find(std::string(key));
-  return it == object_->end() || it->is_null() ? nullptr : &*it;
+ConfigReader ConfigReader::WithDefaults(const json& defaults) const {
+  ConfigReader reader = *this;
+  reader.defaults_ = &defaults;
+  return reader;
 }
 
-bool ConfigReader::Has(std::string_view key) const {
-  return object_->is_object() && object_->contains(std::string(key));
+const json* ConfigReader::Field(std::string_view key) const {
+  for (const json* object : {object_, defaults_}) {
+    if (object == nullptr || !object->is_object()) continue;
+    if (const auto it = object->find(std::string(key)); it != object->end()) return &*it;
+  }
+  return nullptr;
 }
+
+const json* ConfigReader::Find(std::string_view key) const {
+  const json* field = Field(key);
+  return field == nullptr || field->is_null() ? nullptr : field;
+}
+
+bool ConfigReader::Has(std::string_view key) const { return Field(key) != nullptr; }
 
 bool ConfigReader::Missing(std::string_view key) const { return Find(key) == nullptr; }
 

@@ -23,6 +23,10 @@ class ConfigReader {
   // the reader and its children.
   ConfigReader(const nlohmann::json& object, std::string where);
 
+  // The same object and errors, but a field that is absent is that of `defaults` (borrowed too):
+  // what the reference's own code says where a config is silent. A null stays a null.
+  ConfigReader WithDefaults(const nlohmann::json& defaults) const;
+
   // Whether the field is there, null or not.
   bool Has(std::string_view key) const;
   // A field that is absent or null. (Hugging Face writes null for "not used".)
@@ -60,14 +64,16 @@ class ConfigReader {
  private:
   ConfigReader(const nlohmann::json& object, std::string where, std::string prefix,
                std::shared_ptr<Status> status);
-  const nlohmann::json* Find(std::string_view key) const;  // null where missing
-  const nlohmann::json* Require(std::string_view key);     // notes an error where missing
+  const nlohmann::json* Field(std::string_view key) const;  // null where absent
+  const nlohmann::json* Find(std::string_view key) const;   // null where missing
+  const nlohmann::json* Require(std::string_view key);      // notes an error where missing
   void FailType(std::string_view key, std::string_view expected, const nlohmann::json& found);
   std::optional<int64_t> ReadInt(std::string_view key, const nlohmann::json& value, int64_t min,
                                  int64_t max);
   std::optional<double> ReadFloat(std::string_view key, const nlohmann::json& value);
 
   const nlohmann::json* object_;
+  const nlohmann::json* defaults_ = nullptr;
   std::string where_;
   std::string prefix_;  // "rope_scaling." inside a nested object
   std::shared_ptr<Status> status_;

@@ -6,11 +6,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace moiety::gguf {
 
-enum class Kind : uint8_t { kInteger, kNumber };
+enum class Kind : uint8_t { kInteger, kNumber, kBool };
 
 // A key behind "ARCHITECTURE." and the field of config.json that says the same.
 struct KeyRow {
@@ -29,9 +30,16 @@ inline constexpr std::array kKeys = {
     KeyRow{"attention.key_length", "head_dim"},
     KeyRow{"attention.layer_norm_rms_epsilon", "rms_norm_eps", Kind::kNumber, true},
     KeyRow{"attention.sliding_window", "sliding_window"},
+    KeyRow{"attention.sliding_window_pattern", "sliding_window_pattern"},
+    KeyRow{"attention.clamp_kqv", "clip_qkv", Kind::kNumber},
+    KeyRow{"attn_logit_softcapping", "attn_logit_softcapping", Kind::kNumber},
+    KeyRow{"final_logit_softcapping", "final_logit_softcapping", Kind::kNumber},
     KeyRow{"rope.freq_base", "rope_theta", Kind::kNumber},
+    KeyRow{"rope.freq_base_swa", "rope_local_base_freq", Kind::kNumber},
     KeyRow{"expert_used_count", "num_experts_per_tok"},
     KeyRow{"expert_feed_forward_length", "moe_intermediate_size"},
+    KeyRow{"expert_shared_feed_forward_length", "shared_expert_intermediate_size"},
+    KeyRow{"expert_weights_norm", "norm_topk_prob", Kind::kBool},
 };
 
 // Of rope.scaling, behind "ARCHITECTURE.rope.scaling."; the fields are those of rope_scaling. Its
@@ -51,6 +59,7 @@ struct NameRow {
   std::string_view gguf;  // without ".weight" or ".bias"
   std::string_view name;
   RopeHeads rope = RopeHeads::kNone;
+  bool is_row = false;  // a vector there is a matrix of one row here
 };
 // Of layers, behind "blk.N." and "model.layers.N.".
 inline constexpr std::array kLayerNames = {
@@ -61,10 +70,15 @@ inline constexpr std::array kLayerNames = {
     NameRow{"attn_output", "self_attn.o_proj"},
     NameRow{"attn_q_norm", "self_attn.q_norm"},
     NameRow{"attn_k_norm", "self_attn.k_norm"},
-    NameRow{"ffn_norm", "post_attention_layernorm"},
+    NameRow{"post_attention_norm", "post_attention_layernorm"},
+    NameRow{"post_ffw_norm", "post_feedforward_layernorm"},
     NameRow{"ffn_gate", "mlp.gate_proj"},
     NameRow{"ffn_up", "mlp.up_proj"},
     NameRow{"ffn_down", "mlp.down_proj"},
+    NameRow{"ffn_gate_shexp", "mlp.shared_expert.gate_proj"},
+    NameRow{"ffn_up_shexp", "mlp.shared_expert.up_proj"},
+    NameRow{"ffn_down_shexp", "mlp.shared_expert.down_proj"},
+    NameRow{"ffn_gate_inp_shexp", "mlp.shared_expert_gate", RopeHeads::kNone, true},
 };
 // Of the model.
 inline constexpr std::array kNames = {
@@ -86,21 +100,39 @@ inline constexpr std::array kBiases = {
 // What differs between architectures.
 struct Architecture {
   std::string_view gguf;
-  std::string_view model_type;           // without experts
+  std::string_view model_type = {};      // without experts; empty: has always some
   std::string_view moe_model_type = {};  // with experts; empty: has none
+  std::string_view ffn_norm = "post_attention_layernorm";  // behind "model.layers.N."
   // With experts: the field of their number, and names behind "model.layers.N.".
   std::string_view num_experts = "num_experts";
   std::string_view router = "mlp.gate";
   std::string_view expert_gate = "mlp.experts.{e}.gate_proj";
   std::string_view expert_up = "mlp.experts.{e}.up_proj";
   std::string_view expert_down = "mlp.experts.{e}.down_proj";
-  // Rows of q and k stand so that rope turns neighbours; in a folder it turns halves of a head.
+  // What norm_topk_prob is if the file does not say; null: no such field.
+  std::optional<bool> norm_topk_prob = {};
+  // Rows of q and k stand so that rope turns neighbours.
   bool rope_interleave = false;
-  // Model types whose sliding_window holds in all layers. The key of others is not written; a file
-  // of this architecture without experts that has it is of the first type.
+  // Gains of norms have the 1 added that checkpoints leave out.
+  bool norm_gains_are_whole = false;
+  // The square of what scores are divided by is a field, query_pre_attn_scalar. Files seldom say
+  // it: it is the head's width, but d_model / heads in the model with this many blocks, which is
+  // how llama.cpp knows that one. 0: no such field.
+  int64_t query_scalar_by_width_blocks = 0;
+  // Model types whose sliding_window counts by itself. The key of others is not written; a file of
+  // this architecture without experts that has it is of the first type.
   std::array<std::string_view, 2> sliding_model_types = {};
+  // Of the layers of those, each n-th sees all if the config does not say; 0: all slide.
+  int64_t sliding_pattern = 0;
 };
 inline constexpr std::array kArchitectures = {
+    Architecture{.gguf = "gemma3",
+                 .model_type = "gemma3_text",
+                 .ffn_norm = "pre_feedforward_layernorm",
+                 .norm_gains_are_whole = true,
+                 .query_scalar_by_width_blocks = 62,
+                 .sliding_model_types = {"gemma3_text"},
+                 .sliding_pattern = 6},
     Architecture{.gguf = "llama",
                  .model_type = "llama",
                  .moe_model_type = "mixtral",
@@ -111,22 +143,28 @@ inline constexpr std::array kArchitectures = {
                  .expert_down = "block_sparse_moe.experts.{e}.w2",
                  .rope_interleave = true,
                  .sliding_model_types = {"mistral", "mixtral"}},
+    Architecture{.gguf = "olmoe", .moe_model_type = "olmoe", .norm_topk_prob = false},
     Architecture{.gguf = "qwen2", .model_type = "qwen2"},
+    Architecture{.gguf = "qwen2moe", .moe_model_type = "qwen2_moe", .norm_topk_prob = false},
     Architecture{.gguf = "qwen3", .model_type = "qwen3"},
+    Architecture{.gguf = "qwen3moe", .moe_model_type = "qwen3_moe", .norm_topk_prob = true},
 };
 
-// Tensors of a layer that are stacks of its experts' matrices, and their pattern in an
-// architecture.
-struct StackRow {
+// Tensors of a layer whose names, or patterns of names, are an architecture's own: single ones, and
+// stacks of its experts' matrices.
+struct OwnNameRow {
   std::string_view gguf;
-  std::string_view Architecture::*pattern;
+  std::string_view Architecture::*name;
+};
+inline constexpr std::array kOwnNames = {
+    OwnNameRow{"ffn_norm", &Architecture::ffn_norm},
+    OwnNameRow{"ffn_gate_inp", &Architecture::router},
 };
 inline constexpr std::array kStacks = {
-    StackRow{"ffn_gate_exps", &Architecture::expert_gate},
-    StackRow{"ffn_up_exps", &Architecture::expert_up},
-    StackRow{"ffn_down_exps", &Architecture::expert_down},
+    OwnNameRow{"ffn_gate_exps", &Architecture::expert_gate},
+    OwnNameRow{"ffn_up_exps", &Architecture::expert_up},
+    OwnNameRow{"ffn_down_exps", &Architecture::expert_down},
 };
-inline constexpr std::string_view kRouter = "ffn_gate_inp";
 inline constexpr std::string_view kLayerPrefix = "blk.";
 inline constexpr std::string_view kHfLayerPrefix = "model.layers.";
 inline constexpr std::string_view kExpertField = "{e}";

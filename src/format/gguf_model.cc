@@ -1,5 +1,7 @@
 #include "format/gguf_model.h"
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -35,14 +37,22 @@ Result<const Architecture*> FindArchitecture(Metadata& metadata) {
 // Sets the field of `object` if the key behind `prefix` is there.
 void ReadKey(Metadata& metadata, const std::string& prefix, const KeyRow& row, json& object) {
   const std::string key = prefix + std::string(row.key);
-  const std::string field(row.field);
   if (row.required && metadata.Find(key) == nullptr) {
     metadata.Fail(InvalidData(Format("{}: {} is missing", metadata.where(), key)));
   }
-  if (row.kind == Kind::kInteger) {
-    if (const auto value = metadata.Integer(key)) object[field] = *value;
-  } else if (const auto value = metadata.Number(key)) {
-    object[field] = *value;
+  const auto add = [&](const auto& value) {
+    if (value.has_value()) object[std::string(row.field)] = *value;
+  };
+  switch (row.kind) {
+    case Kind::kInteger:
+      add(metadata.Integer(key));
+      break;
+    case Kind::kNumber:
+      add(metadata.Number(key));
+      break;
+    case Kind::kBool:
+      add(metadata.Bool(key));
+      break;
   }
 }
 
@@ -56,27 +66,83 @@ void AddRopeScaling(Metadata& metadata, const std::string& prefix, json& config)
   config["rope_scaling"] = std::move(scaling);
 }
 
+int64_t WidthPerHead(const json& config) {
+  const auto heads = config["num_attention_heads"].get<int64_t>();
+  return heads > 0 ? config["hidden_size"].get<int64_t>() / heads : 0;
+}
+
+int64_t HeadDim(const json& config) {
+  return config.contains("head_dim") ? config["head_dim"].get<int64_t>() : WidthPerHead(config);
+}
+
+// The kind of model and its number of experts; what routing it needs must be softmax and no more.
+void AddExperts(Metadata& metadata, const Architecture& architecture, json& config) {
+  const std::string prefix = std::string(architecture.gguf) + ".";
+  const auto refuse = [&](std::string_view key, auto value, std::string_view problem) {
+    metadata.Fail(
+        Unsupported(Format("{}: {}{} is {}: {}", metadata.where(), prefix, key, value, problem)));
+  };
+  const int64_t experts = metadata.Integer(prefix + "expert_count").value_or(0);
+  const std::string_view sliding_type = architecture.sliding_model_types[0];
+  const bool slides = !config["sliding_window"].is_null() && !sliding_type.empty();
+  const std::string_view dense_type = slides ? sliding_type : architecture.model_type;
+  const std::string_view model_type = experts == 0 ? dense_type : architecture.moe_model_type;
+  if (model_type.empty()) {
+    refuse("expert_count", experts,
+           Format("{} {} experts is not supported", architecture.gguf,
+                  experts == 0 ? "without" : "with"));
+  }
+  config["model_type"] = std::string(model_type);
+  if (experts == 0) return;
+  config[std::string(architecture.num_experts)] = experts;
+  if (architecture.norm_topk_prob.has_value() && !config.contains("norm_topk_prob")) {
+    config["norm_topk_prob"] = *architecture.norm_topk_prob;
+  }
+  constexpr int64_t kSoftmax = 1;
+  if (const auto gating = metadata.Integer(prefix + "expert_gating_func");
+      gating.value_or(kSoftmax) != kSoftmax) {
+    refuse("expert_gating_func", *gating, "only softmax, 1, is supported");
+  }
+  // 0 is how some files say that there is none.
+  if (const auto scale = metadata.Number(prefix + "expert_weights_scale");
+      scale.value_or(1) != 1 && *scale != 0) {
+    refuse("expert_weights_scale", *scale, "only 1 is supported");
+  }
+}
+
 json ReadConfig(Metadata& metadata, const Architecture& architecture, bool tied) {
   const std::string prefix = std::string(architecture.gguf) + ".";
   json config = json::object();
   for (const KeyRow& row : kKeys) ReadKey(metadata, prefix, row, config);
-  const bool slides = config.contains("sliding_window");
-  if (!slides) config["sliding_window"] = nullptr;
+  if (!config.contains("sliding_window")) config["sliding_window"] = nullptr;
   config["tie_word_embeddings"] = tied;
   config["rope_interleave"] = architecture.rope_interleave;
+  if (architecture.norm_gains_are_whole) config["norm_gains_are_whole"] = true;
   AddRopeScaling(metadata, prefix, config);
 
-  const int64_t experts = metadata.Integer(prefix + "expert_count").value_or(0);
-  if (experts != 0 && architecture.moe_model_type.empty()) {
-    metadata.Fail(Unsupported(Format("{}: {}expert_count is {}: {} with experts is not supported",
-                                     metadata.where(), prefix, experts, architecture.gguf)));
-  }
-  const std::string_view sliding_type = architecture.sliding_model_types[0];
-  const std::string_view dense_type =
-      slides && !sliding_type.empty() ? sliding_type : architecture.model_type;
-  config["model_type"] = std::string(experts == 0 ? dense_type : architecture.moe_model_type);
-  if (experts != 0) config[std::string(architecture.num_experts)] = experts;
+  AddExperts(metadata, architecture, config);
   return config;
+}
+
+// The square of what scores are divided by.
+void AddQueryScalar(Metadata& metadata, const Architecture& architecture, json& config) {
+  if (architecture.query_scalar_by_width_blocks == 0) return;
+  json& scalar = config["query_pre_attn_scalar"];
+  const std::string key = std::string(architecture.gguf) + ".attention.scale";
+  if (const auto scale = metadata.Number(key)) {
+    if (*scale > 0) {
+      scalar = 1 / (*scale * *scale);
+    } else {
+      metadata.Fail(
+          InvalidData(Format("{}: {} must be above 0, found {}", metadata.where(), key, *scale)));
+    }
+    return;
+  }
+  if (config["num_hidden_layers"] == architecture.query_scalar_by_width_blocks) {
+    scalar = WidthPerHead(config);
+  } else {
+    scalar = HeadDim(config);
+  }
 }
 
 // Only a part of each head turned would change every result.
@@ -84,10 +150,7 @@ void CheckRope(Metadata& metadata, const Architecture& architecture, const json&
   const std::string key = std::string(architecture.gguf) + ".rope.dimension_count";
   const std::optional<int64_t> turned = metadata.Integer(key);
   if (!turned.has_value() || !metadata.status().ok()) return;
-  const auto heads = config["num_attention_heads"].get<int64_t>();
-  const int64_t head_dim = config.contains("head_dim") ? config["head_dim"].get<int64_t>()
-                           : heads > 0 ? config["hidden_size"].get<int64_t>() / heads
-                                       : 0;
+  const int64_t head_dim = HeadDim(config);
   if (*turned != head_dim) {
     metadata.Fail(
         Unsupported(Format("{}: {} is {}, but heads have {} dimensions: rope for a part "
@@ -148,11 +211,10 @@ std::optional<std::pair<std::string, std::string_view>> SplitLayer(std::string_v
 }
 
 template <size_t N>
-std::optional<std::string> Lookup(const std::array<NameRow, N>& rows, std::string_view stem) {
-  for (const NameRow& row : rows) {
-    if (row.gguf == stem) return std::string(row.name);
-  }
-  return std::nullopt;
+const NameRow* Lookup(const std::array<NameRow, N>& rows, std::string_view stem) {
+  const auto row = std::find_if(rows.begin(), rows.end(),
+                                [&](const NameRow& candidate) { return candidate.gguf == stem; });
+  return row == rows.end() ? nullptr : &*row;
 }
 
 std::string WithExpert(std::string_view pattern, int64_t expert) {
@@ -167,14 +229,14 @@ class Namer {
       : architecture_(architecture), num_experts_(num_experts) {}
 
   // Adds a tensor of the file under its names here.
-  void Add(const std::string& gguf, const TensorInfo& info, TensorTable& table) const {
+  void Add(const std::string& gguf, TensorInfo info, TensorTable& table) const {
     const size_t dot = gguf.rfind('.');
     const std::string_view stem = std::string_view(gguf).substr(0, dot);
     const std::string suffix = dot == std::string::npos ? "" : gguf.substr(dot);
     const auto layer = SplitLayer(stem);
     if (!layer.has_value()) {
-      const auto name = Lookup(kNames, stem);
-      table.tensors.emplace(name.has_value() ? *name + suffix : gguf, info);
+      const NameRow* const row = Lookup(kNames, stem);
+      table.tensors.emplace(row == nullptr ? gguf : std::string(row->name) + suffix, info);
       return;
     }
     const std::string prefix = std::string(kHfLayerPrefix) + layer->first + ".";
@@ -182,15 +244,21 @@ class Namer {
       AddExperts(prefix, pattern, suffix, info, table);
       return;
     }
-    std::optional<std::string> name = Lookup(kLayerNames, layer->second);
-    if (layer->second == kRouter) name = std::string(architecture_.router);
-    table.tensors.emplace(name.has_value() ? prefix + *name + suffix : gguf, info);
+    std::string_view name;
+    for (const OwnNameRow& row : kOwnNames) {
+      if (row.gguf == layer->second) name = architecture_.*row.name;
+    }
+    if (const NameRow* const row = Lookup(kLayerNames, layer->second)) {
+      name = row->name;
+      if (row->is_row && info.shape.size() == 1) info.shape.insert(info.shape.begin(), 1);
+    }
+    table.tensors.emplace(name.empty() ? gguf : prefix + std::string(name) + suffix, info);
   }
 
  private:
   std::string_view Experts(std::string_view stem) const {
-    for (const StackRow& row : kStacks) {
-      if (row.gguf == stem) return architecture_.*row.pattern;
+    for (const OwnNameRow& row : kStacks) {
+      if (row.gguf == stem) return architecture_.*row.name;
     }
     return {};
   }
@@ -264,6 +332,7 @@ Result<GgufModel> ReadGgufModel(GgufHeader header, TensorTable tensors, const st
   json config = ReadConfig(metadata, *architecture, tied);
   MOIETY_RETURN_IF_ERROR(metadata.status());
   CheckRope(metadata, *architecture, config);
+  AddQueryScalar(metadata, *architecture, config);
   AddVocabulary(metadata, *architecture, config);
   MOIETY_RETURN_IF_ERROR(metadata.status());
   for (const BiasRow& row : kBiases) {
@@ -279,6 +348,8 @@ Result<GgufModel> ReadGgufModel(GgufHeader header, TensorTable tensors, const st
   model.header = std::move(header);
   return model;
 }
+
+bool IsGgufPath(const std::filesystem::path& path) { return path.extension() == ".gguf"; }
 
 Result<GgufFiles> OpenGgufFiles(const std::filesystem::path& path) {
   GgufFiles files;

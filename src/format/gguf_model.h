@@ -1,6 +1,7 @@
 // A GGUF file as a model: its metadata in the words of a Hugging Face config.json, its tensors
 // under the names that they have in a Hugging Face folder. What models/ builds is the same either
-// way.
+// way. Two fields are not of Hugging Face: rope_interleave (rows of q and k stand so that rope
+// turns neighbours) and norm_gains_are_whole (no 1 is to be added to the gains of norms).
 #ifndef MOIETY_FORMAT_GGUF_MODEL_H_
 #define MOIETY_FORMAT_GGUF_MODEL_H_
 
@@ -36,6 +37,9 @@ struct GgufFiles {
 // Opens a file or, given its first part, a split one. Fails as OpenGgufModel() does, but for what
 // metadata and tensors mean: any architecture will do.
 Result<GgufFiles> OpenGgufFiles(const std::filesystem::path& path);
+
+// Whether a path names a model of this kind: by ".gguf" at its end.
+bool IsGgufPath(const std::filesystem::path& path);
 
 // Opens a file, or all of a split one, given its first ("NAME-00001-of-00003.gguf").
 //

@@ -17,6 +17,7 @@
 #include "format/gguf_pre_tokenizer.h"
 #include "format/json.h"
 #include "format/score_merges.h"
+#include "io/mapped_file.h"
 
 namespace moiety {
 namespace {
@@ -563,6 +564,12 @@ Result<GgufTokenizer> ReadGgufTokenizer(const GgufHeader& header, const std::str
   MOIETY_ASSIGN_OR_RETURN(tokenizer.config, ReadConfig(metadata, tokens, ids));
   MOIETY_ASSIGN_OR_RETURN(tokenizer.stop_ids, ReadStopIds(metadata, tokens, ids));
   return tokenizer;
+}
+
+Result<GgufTokenizer> OpenGgufTokenizer(const std::filesystem::path& path) {
+  MOIETY_ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
+  MOIETY_ASSIGN_OR_RETURN(const GgufHeader header, ParseGgufHeader(file->bytes(), path.string()));
+  return ReadGgufTokenizer(header, path.string());
 }
 
 }  // namespace moiety

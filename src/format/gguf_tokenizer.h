@@ -11,6 +11,7 @@
 #define MOIETY_FORMAT_GGUF_TOKENIZER_H_
 
 #include <cstdint>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -43,6 +44,9 @@ struct GgufTokenizer {
 // that is not UTF-8, as many tokens as the embedding has not, …), or with kUnsupported (a kind or a
 // pre-tokenizer that is not known).
 Result<GgufTokenizer> ReadGgufTokenizer(const GgufHeader& header, const std::string& where);
+
+// The same of a file, of whatever architecture. Also fails as ParseGgufHeader does.
+Result<GgufTokenizer> OpenGgufTokenizer(const std::filesystem::path& path);
 
 }  // namespace moiety
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -32,8 +33,8 @@ Result<const Architecture*> FindArchitecture(ConfigReader& config) {
   MOIETY_RETURN_IF_ERROR(config.status());
   std::string known;
   for (const Architecture& architecture : kArchitectures) {
-    if (type == architecture.model_type || type == architecture.moe_model_type ||
-        Slides(architecture, type)) {
+    if (!type.empty() && (type == architecture.model_type || type == architecture.moe_model_type ||
+                          Slides(architecture, type))) {
       return &architecture;
     }
     for (const std::string_view name : {architecture.model_type, architecture.moe_model_type}) {
@@ -49,10 +50,16 @@ void WriteKey(ConfigReader& config, const std::string& prefix, const KeyRow& row
               GgufPairs& metadata) {
   if (!row.required && config.Missing(row.field)) return;
   const std::string key = prefix + std::string(row.key);
-  if (row.kind == Kind::kInteger) {
-    metadata.SetNumber(key, static_cast<uint32_t>(config.Int(row.field, 0, kMaxInteger)));
-  } else {
-    metadata.SetNumber(key, static_cast<float>(config.Float(row.field)));
+  switch (row.kind) {
+    case Kind::kInteger:
+      metadata.SetNumber(key, static_cast<uint32_t>(config.Int(row.field, 0, kMaxInteger)));
+      break;
+    case Kind::kNumber:
+      metadata.SetNumber(key, static_cast<float>(config.Float(row.field)));
+      break;
+    case Kind::kBool:
+      metadata.SetNumber(key, config.BoolOr(row.field, false));
+      break;
   }
 }
 
@@ -62,6 +69,14 @@ void WriteRope(ConfigReader& config, const std::string& prefix, GgufPairs& metad
   std::optional<ConfigReader> rope = config.Object("rope_parameters");
   const char* object = rope.has_value() ? "rope_parameters" : "rope_scaling";
   if (rope.has_value()) {
+    // Where layers differ, those that slide have an object of their own.
+    if (auto local = rope->Object("sliding_attention")) {
+      WriteKey(*local, prefix, {"rope.freq_base_swa", "rope_theta", Kind::kNumber}, metadata);
+      if (local->StringOr("rope_type", "default") != "default") {
+        config.FailUnsupported(object, "scales the rope of sliding layers: GGUF cannot say that");
+      }
+    }
+    if (auto full = rope->Object("full_attention")) rope = full;
     WriteKey(*rope, prefix, theta, metadata);
   } else {
     rope = config.Object("rope_scaling");
@@ -88,6 +103,31 @@ void WriteRope(ConfigReader& config, const std::string& prefix, GgufPairs& metad
   }
 }
 
+// Which layers slide must be what readers assume, or a pattern.
+void CheckLayers(ConfigReader& config, const Architecture& architecture) {
+  const int64_t pattern =
+      config.IntOr("sliding_window_pattern", architecture.sliding_pattern, 0, kMaxInteger);
+  const std::vector<std::string> types = config.StringsOr("layer_types", {});
+  for (size_t i = 0; i < types.size(); ++i) {
+    const bool full = pattern != 0 && (i + 1) % static_cast<size_t>(pattern) == 0;
+    if (types[i] == (full ? "full_attention" : "sliding_attention")) continue;
+    config.FailUnsupported("layer_types", Format("says {} of layer {}: GGUF can say only that each "
+                                                 "n-th layer does not slide",
+                                                 ShowJson(types[i]), i));
+    return;
+  }
+}
+
+// Fields that change results and have no key.
+void CheckUnsaid(ConfigReader& config) {
+  if (config.IntOr("decoder_sparse_step", 1, 0, kMaxInteger) != 1) {
+    config.FailUnsupported("decoder_sparse_step", "must be 1: in GGUF each layer has experts");
+  }
+  if (!config.IntsOr("mlp_only_layers", {}, 0, kMaxInteger).empty()) {
+    config.FailUnsupported("mlp_only_layers", "must be empty: in GGUF each layer has experts");
+  }
+}
+
 void WriteConfig(ConfigReader& config, const Architecture& architecture, GgufPairs& metadata) {
   const std::string prefix = std::string(architecture.gguf) + ".";
   const bool slides = Slides(architecture, config.String("model_type"));
@@ -97,6 +137,17 @@ void WriteConfig(ConfigReader& config, const Architecture& architecture, GgufPai
   for (const KeyRow& row : kKeys) {
     if (row.field == "sliding_window" && !slides) continue;
     WriteKey(config, prefix, row, metadata);
+  }
+  if (slides && !config.Missing("sliding_window")) CheckLayers(config, architecture);
+  CheckUnsaid(config);
+  // Readers differ in what they assume where a file does not say it.
+  if (architecture.norm_topk_prob.has_value()) {
+    metadata.SetNumber(prefix + "expert_weights_norm", config.BoolOr("norm_topk_prob", false));
+  }
+  if (architecture.query_scalar_by_width_blocks != 0) {
+    const double scalar = config.Float("query_pre_attn_scalar");
+    if (scalar <= 0) config.Fail("query_pre_attn_scalar", Format("is {}, not above 0", scalar));
+    metadata.SetNumber(prefix + "attention.scale", static_cast<float>(1 / std::sqrt(scalar)));
   }
   if (!slides && config.BoolOr("use_sliding_window", false)) {
     config.FailUnsupported(
@@ -153,6 +204,9 @@ class Gatherer {
     gguf.append(place->stem).append(suffix);
     Entry& entry = entries_[{place->layer, place->order, gguf}];
     entry.heads = place->heads;
+    entry.is_row = place->is_row;
+    entry.offset =
+        architecture_.norm_gains_are_whole && place->stem.ends_with("_norm") ? 1.0F : 0.0F;
     entry.is_stack = place->expert >= 0;
     entry.pieces.emplace(place->expert, info);
     return OkStatus();
@@ -173,6 +227,10 @@ class Gatherer {
         }
         tensor.pieces.push_back(std::move(info));
       }
+      if (entry.is_row && tensor.shape.size() == 2 && tensor.shape[0] == 1) {
+        tensor.shape.erase(tensor.shape.begin());
+      }
+      tensor.offset = entry.offset;
       if (entry.is_stack) {
         const auto count = static_cast<int64_t>(tensor.pieces.size());
         if (count != num_experts_) {
@@ -203,11 +261,14 @@ class Gatherer {
     std::string_view stem = {};
     int64_t expert = -1;
     int64_t heads = 0;
+    bool is_row = false;
   };
   struct Entry {
     std::map<int64_t, TensorInfo> pieces;  // by expert
     bool is_stack = false;
+    bool is_row = false;
     int64_t heads = 0;
+    float offset = 0;
   };
 
   std::optional<Place> Find(std::string_view stem) const {
@@ -222,23 +283,27 @@ class Gatherer {
   }
 
   bool FindInLayer(std::string_view stem, Place& place) const {
-    for (; place.order < kLayerNames.size(); ++place.order) {
-      const NameRow& row = kLayerNames[place.order];
+    // First the architecture's own names: what they are for others is another tensor.
+    for (const OwnNameRow& row : kOwnNames) {
+      ++place.order;
+      if (architecture_.*row.name != stem) continue;
+      place.stem = row.gguf;
+      return true;
+    }
+    for (const NameRow& row : kLayerNames) {
+      ++place.order;
       if (row.name != stem) continue;
       place.stem = row.gguf;
+      place.is_row = row.is_row;
       if (architecture_.rope_interleave && row.rope != RopeHeads::kNone) {
         place.heads = row.rope == RopeHeads::kQuery ? query_heads_ : key_heads_;
       }
       return true;
     }
     if (num_experts_ == 0) return false;
-    if (stem == architecture_.router) {
-      place.stem = kRouter;
-      return true;
-    }
-    for (const StackRow& row : kStacks) {
+    for (const OwnNameRow& row : kStacks) {
       ++place.order;
-      const std::string_view pattern = architecture_.*row.pattern;
+      const std::string_view pattern = architecture_.*row.name;
       const size_t field = pattern.find(kExpertField);
       if (!stem.starts_with(pattern.substr(0, field))) continue;
       const auto expert = SplitNumber(stem.substr(field));

@@ -24,6 +24,8 @@ struct GgufSourceTensor {
   std::vector<TensorInfo> pieces;
   // The rows are those of so many heads and change places by InterleavedRow(); 0: they stay.
   int64_t interleaved_heads = 0;
+  // Added to each value: gains of norms of which folders leave the 1 out.
+  float offset = 0;
 };
 
 // Rope turns pairs of a head's values. In a folder the two are half a head apart, in files of some

@@ -10,6 +10,7 @@ extern const KernelTable kRefKernels;
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
 extern const KernelTable kAmxKernels;
+void BlockMatmulAvx512Vnni(const BlockMatmulArgs& args);
 void MatmulAvx512Bf16(const Bf16MatmulArgs& args);
 void PackAvx512Bf16(const float* x, int64_t x_stride, int64_t rows, int64_t depth,
                     uint16_t* packed);
@@ -25,7 +26,7 @@ struct Candidate {
 };
 
 #if defined(__x86_64__)
-// With the products of bf16 where the processor has them.
+// With the products that the processor has instructions of its own for.
 const KernelTable& Avx512Kernels() {
   static const KernelTable table = [] {
     KernelTable t = kAvx512Kernels;
@@ -33,6 +34,7 @@ const KernelTable& Avx512Kernels() {
       t.matmul_bf16 = MatmulAvx512Bf16;
       t.pack_bf16 = PackAvx512Bf16;
     }
+    if (DetectedCpuFeatures().avx512_vnni) t.block_matmul = BlockMatmulAvx512Vnni;
     return t;
   }();
   return table;

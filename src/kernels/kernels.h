@@ -18,6 +18,8 @@
 #include <vector>
 
 #include "moiety/status.h"
+#include "quant/block_format.h"
+#include "tensor/dtype.h"
 
 namespace moiety {
 
@@ -45,6 +47,39 @@ using Bf16MatmulArgs = MatmulArgsOf<uint16_t>;
 // whole tiles, in an order of the table's own.
 inline constexpr int64_t kBf16PackRows = 16;
 inline constexpr int64_t PackedBf16Stride(int64_t depth) { return (depth + 31) / 32 * 32; }
+
+// Activations as products with block formats take them: int8, each `block_values` of a row (as many
+// as a block of the weights has, which divide the depth) with a scale.
+struct QuantizedRows {
+  const int8_t* values;  // [rows, depth], in [-127, 127]
+  const float* scales;   // [rows, depth / block_values]
+  const int16_t* sums;   // [rows, depth / kPartValues]: of the values of each part
+};
+struct QuantizeArgs {
+  const float* x;  // [rows, depth]
+  int64_t x_stride;
+  int64_t rows;
+  int64_t depth;
+  int64_t block_values;  // 32 or 256
+  int8_t* values;        // as in QuantizedRows
+  float* scales;
+  int16_t* sums;
+};
+// A block whose largest value is below this is zeros.
+inline constexpr float kLeastQuantized = 0x1p-100F;
+
+// Operands of a product with weights in blocks.
+struct BlockMatmulArgs {
+  DType format;
+  QuantizedRows x;
+  const std::byte* w;  // [outputs, depth / values of a block] blocks, contiguous, of any alignment
+  const float* bias;   // [outputs] or null
+  float* y;            // [rows, outputs]
+  int64_t y_stride;
+  int64_t rows;
+  int64_t outputs;
+  int64_t depth;
+};
 
 // Operands of a product whose reduced dimension is the rows of its second factor: gradients of
 // inputs ("NN": a is [rows, depth] with a_step 1) and of weights ("TN": a is [depth, rows] with
@@ -90,6 +125,16 @@ struct KernelTable {
   // Indexed by WeightType.
   void (*matmul[kNumWeightTypes])(const MatmulArgs& args);
 
+  // Blocks of x to int8: m = max |x|, scale = m / 127, values = x · (127 / m) rounded to the
+  // nearest integer, ties to even. Where a value of the block is not finite, the scale is NaN.
+  void (*quantize_rows)(const QuantizeArgs& args);
+
+  // For each block in ascending order, with the block's integers as in quant/codes.h:
+  //   y = fma(scale_w · scale_x, float(Σ parts · (codes - offset) · values), y)
+  //   y = fma(-(min_scale_w · scale_x), float(Σ mins · sums), y), for formats with minimums
+  // from y = 0; then plus bias[j] if there is one. The sums are exact in int32.
+  void (*block_matmul)(const BlockMatmulArgs& args);
+
   // y[i, c] = fma(a(i, p), b[p, c], y[i, c]) for ascending p: adds to what is there. By WeightType.
   // For gradients; the forward pass has no use for it.
   void (*outer_matmul[kNumWeightTypes])(const OuterMatmulArgs& args);
@@ -110,6 +155,10 @@ struct KernelTable {
 
   // y = silu(gate) · up, silu(g) = g / (1 + exp(-g)). y may be gate or up.
   void (*silu_mul)(const float* gate, const float* up, int64_t n, float* y);
+
+  // y = gelu(gate) · up, gelu(g) = g / (1 + exp(-t)), t = g · fma(kCubic, g · g, kLinear) with
+  // gelu_constants: the approximation with tanh. y may be gate or up.
+  void (*gelu_tanh_mul)(const float* gate, const float* up, int64_t n, float* y);
 
   // y = x + y, elementwise.
   void (*add)(const float* x, int64_t n, float* y);

@@ -10,6 +10,10 @@
 
 namespace moiety {
 
+// The products that kernels do most of: of f32, of bf16 (KernelTable::matmul_bf16), or of int8
+// (KernelTable::block_matmul).
+enum class Product : uint8_t { kF32, kBF16, kInt8 };
+
 // The functions return a value that depends on all the work, so that no compiler leaves it out.
 // They are for one thread; every thread may run them at the same time.
 struct LimitLoops {
@@ -25,9 +29,8 @@ struct LimitLoops {
 inline constexpr int64_t kReadBlock = 128;
 
 // The loops of an instruction set that this processor has: of every table of AvailableKernels().
-// `bf16`: with the products of that table's matmul_bf16. Fails with kUnsupported for another name,
-// and for bf16 where the table has none.
-Result<const LimitLoops*> LimitLoopsOf(std::string_view isa, bool bf16 = false);
+// Fails with kUnsupported for another name, and for kBF16 where the table has none of them.
+Result<const LimitLoops*> LimitLoopsOf(std::string_view isa, Product product = Product::kF32);
 
 }  // namespace moiety
 

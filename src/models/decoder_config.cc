@@ -1,4 +1,11 @@
 // Reading what the architectures' configs have in common.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "base/format.h"
 #include "models/decoder.h"
 #include "models/rope_config.h"
@@ -12,9 +19,33 @@ constexpr int64_t kMaxLayers = 4096;
 constexpr int64_t kMaxHeads = 65536;
 constexpr int64_t kMaxHeadDim = 8192;
 
+struct ActivationName {
+  std::string_view name;
+  Activation activation;
+};
+// As transformers names them.
+constexpr std::array kActivations = {
+    ActivationName{"silu", Activation::kSilu},
+    ActivationName{"swish", Activation::kSilu},
+    ActivationName{"gelu_pytorch_tanh", Activation::kGeluTanh},
+    ActivationName{"gelu_new", Activation::kGeluTanh},
+};
+
+Activation ReadActivation(ConfigReader& config, std::string_view key) {
+  const std::string wanted = config.StringOr(key, "silu");
+  std::string names;
+  for (const auto& [name, activation] : kActivations) {
+    if (name == wanted) return activation;
+    names += (names.empty() ? "" : ", ") + std::string(name);
+  }
+  config.FailUnsupported(key, Format("is \"{}\": supported are {}", wanted, names));
+  return Activation::kSilu;
+}
+
 }  // namespace
 
-DecoderConfig ReadDecoderConfig(ConfigReader& config, double default_theta) {
+DecoderConfig ReadDecoderConfig(ConfigReader& config, double default_theta,
+                                std::string_view activation_key) {
   DecoderConfig d;
   d.model_type = config.String("model_type");
   d.vocab_size = config.Dim("vocab_size");
@@ -44,10 +75,8 @@ DecoderConfig ReadDecoderConfig(ConfigReader& config, double default_theta) {
   const double eps = config.Float("rms_norm_eps");
   if (eps < 0 || eps > 1) config.Fail("rms_norm_eps", Format("must be from 0 to 1, found {}", eps));
   d.rms_norm_eps = static_cast<float>(eps);
-  if (const std::string act = config.StringOr("hidden_act", "silu");
-      act != "silu" && act != "swish") {
-    config.FailUnsupported("hidden_act", Format("is \"{}\": only silu is supported", act));
-  }
+  d.attention_scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(d.head_dim)));
+  d.activation = ReadActivation(config, activation_key);
   d.tied_head = config.BoolOr("tie_word_embeddings", false);
   d.windows.assign(static_cast<size_t>(d.num_layers), 0);
   d.rope = ReadRopeTable(config, d.head_dim, d.context_length, default_theta);
@@ -55,6 +84,12 @@ DecoderConfig ReadDecoderConfig(ConfigReader& config, double default_theta) {
 }
 
 void ReadSlidingWindow(ConfigReader& config, int64_t first_layer, DecoderConfig& d) {
+  ReadSlidingWindow(
+      config, [=](int64_t layer) { return layer >= first_layer; }, d);
+}
+
+void ReadSlidingWindow(ConfigReader& config, const std::function<bool(int64_t layer)>& slides,
+                       DecoderConfig& d) {
   if (!config.status().ok()) return;
   // Libraries disagree on what a missing key means (none, or 4096).
   if (!config.Has("sliding_window")) config.Fail("sliding_window", "is missing: null means none");
@@ -67,18 +102,39 @@ void ReadSlidingWindow(ConfigReader& config, int64_t first_layer, DecoderConfig&
   }
   for (int64_t layer = 0; layer < d.num_layers; ++layer) {
     const auto l = static_cast<size_t>(layer);
-    bool slides = layer >= first_layer;
+    bool sliding = slides(layer);
     if (!types.empty()) {
-      slides = types[l] == "sliding_attention";
-      if (!slides && types[l] != "full_attention") {
+      sliding = types[l] == "sliding_attention";
+      if (!sliding && types[l] != "full_attention") {
         config.FailUnsupported("layer_types", Format("has \"{}\": only full_attention and "
                                                      "sliding_attention are supported",
                                                      types[l]));
       }
-      if (slides && window == 0)
+      if (sliding && window == 0)
         config.Fail("sliding_window", "is missing, but layer_types names sliding layers");
     }
-    d.windows[l] = slides ? window : 0;
+    d.windows[l] = sliding ? window : 0;
+  }
+}
+
+void ReadExperts(ConfigReader& config, DecoderConfig& d) {
+  RouterOptions moe;
+  // transformers 5 writes the second name for some.
+  const bool local = config.Missing("num_experts") && !config.Missing("num_local_experts");
+  moe.num_experts = config.Dim(local ? "num_local_experts" : "num_experts");
+  moe.top_k = config.Int("num_experts_per_tok", 1, moe.num_experts);
+  moe.renormalize = config.BoolOr("norm_topk_prob", false);
+  d.moe = moe;
+}
+
+void ReadSparseLayers(ConfigReader& config, DecoderConfig& d) {
+  const int64_t step = config.IntOr("decoder_sparse_step", 1, 1, INT32_MAX);
+  const std::vector<int64_t> dense = config.IntsOr("mlp_only_layers", {}, 0, INT32_MAX);
+  if (!config.status().ok()) return;
+  d.moe_layers.resize(static_cast<size_t>(d.num_layers));
+  for (int64_t layer = 0; layer < d.num_layers; ++layer) {
+    d.moe_layers[static_cast<size_t>(layer)] =
+        (layer + 1) % step == 0 && std::find(dense.begin(), dense.end(), layer) == dense.end();
   }
 }
 

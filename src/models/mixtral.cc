@@ -13,6 +13,7 @@ Result<std::unique_ptr<const Model>> BuildMixtral(ConfigReader& config, WeightSt
   moe.top_k = config.Int("num_experts_per_tok", 1, moe.num_experts);
   moe.renormalize = true;
   d.moe = moe;
+  d.d_expert = d.d_feed_forward;
   d.names.router = "model.layers.{l}.block_sparse_moe.gate";
   d.names.expert_gate = "model.layers.{l}.block_sparse_moe.experts.{e}.w1";
   d.names.expert_up = "model.layers.{l}.block_sparse_moe.experts.{e}.w3";

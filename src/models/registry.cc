@@ -7,18 +7,25 @@ namespace moiety {
 
 // Each is defined in the file of that architecture.
 using Builder = Result<std::unique_ptr<const Model>>(ConfigReader& config, WeightStore& store);
+Builder BuildGemma3;
+Builder BuildGemma3Text;
 Builder BuildLlama;
 Builder BuildMistral;
 Builder BuildMixtral;
+Builder BuildOlmoe;
 Builder BuildQwen2;
+Builder BuildQwen2Moe;
 Builder BuildQwen3;
+Builder BuildQwen3Moe;
 
 namespace {
 
 constexpr std::array kArchitectures = {
+    Architecture{"gemma3", BuildGemma3},   Architecture{"gemma3_text", BuildGemma3Text},
     Architecture{"llama", BuildLlama},     Architecture{"mistral", BuildMistral},
-    Architecture{"mixtral", BuildMixtral}, Architecture{"qwen2", BuildQwen2},
-    Architecture{"qwen3", BuildQwen3},
+    Architecture{"mixtral", BuildMixtral}, Architecture{"olmoe", BuildOlmoe},
+    Architecture{"qwen2", BuildQwen2},     Architecture{"qwen2_moe", BuildQwen2Moe},
+    Architecture{"qwen3", BuildQwen3},     Architecture{"qwen3_moe", BuildQwen3Moe},
 };
 
 }  // namespace

@@ -89,16 +89,17 @@ constexpr std::array kRopeKinds = {
 }  // namespace
 
 RopeTable ReadRopeTable(ConfigReader& config, int64_t head_dim, int64_t context_length,
-                        double default_theta) {
+                        double default_theta, const RopeKeys& keys) {
   if (!config.status().ok()) return {};
   std::optional<ConfigReader> scaling = config.Object("rope_parameters");
-  double theta = config.FloatOr("rope_theta", default_theta);
+  if (scaling.has_value() && !keys.layer_type.empty()) scaling = scaling->Object(keys.layer_type);
+  double theta = config.FloatOr(keys.theta, default_theta);
   if (scaling.has_value()) {
     theta = scaling->FloatOr("rope_theta", theta);
-  } else {
-    scaling = config.Object("rope_scaling");
+  } else if (!keys.scaling.empty()) {
+    scaling = config.Object(keys.scaling);
   }
-  Bounded(config, "rope_theta", theta, 1, 1e15);
+  Bounded(config, keys.theta, theta, 1, 1e15);
   for (ConfigReader* place : {&config, scaling.has_value() ? &*scaling : nullptr}) {
     if (place == nullptr) continue;
     if (const double part = place->FloatOr("partial_rotary_factor", 1.0); part != 1.0) {
@@ -117,7 +118,9 @@ RopeTable ReadRopeTable(ConfigReader& config, int64_t head_dim, int64_t context_
       const RopeInput input{theta, static_cast<double>(context_length)};
       // Without scaling settings there is nothing a kind could read.
       const double factor = scaling.has_value() ? candidate.scale(*scaling, input, frequencies) : 1;
-      return MakeRopeTable(frequencies, factor);
+      RopeTable table = MakeRopeTable(frequencies, factor);
+      table.interleaved = config.BoolOr("rope_interleave", false);
+      return table;
     }
     names += (names.empty() ? "" : ", ") + std::string(candidate.name);
   }

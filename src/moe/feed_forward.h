@@ -3,12 +3,13 @@
 #define MOIETY_MOE_FEED_FORWARD_H_
 
 #include "ops/exec.h"
+#include "ops/linear.h"
 #include "tensor/matrix.h"
 #include "tensor/weight.h"
 
 namespace moiety {
 
-// down(silu(gate(x)) · up(x)); biases may be null.
+// down(activation(gate(x)) · up(x)); biases may be null.
 struct FeedForward {
   WeightRef gate;  // [d_expert, d_model]
   WeightRef up;    // [d_expert, d_model]
@@ -16,6 +17,7 @@ struct FeedForward {
   WeightRef gate_bias;
   WeightRef up_bias;
   WeightRef down_bias;
+  Activation activation = Activation::kSilu;
 };
 
 // x [rows, d_model] → [rows, d_model]

@@ -36,8 +36,8 @@ Matrix RunGroupedExperts(Exec& exec, const Matrix& packed, const DispatchPlan& p
     const int64_t end = plan.begin[static_cast<size_t>(e) + 1];
     const FeedForward& expert = experts[static_cast<size_t>(e)];
     const Matrix h = Slice(hidden, begin, end);
-    in.push_back(
-        {Slice(packed, begin, end), expert.gate, expert.gate_bias, expert.up, expert.up_bias, h});
+    in.push_back({Slice(packed, begin, end), expert.gate, expert.gate_bias, expert.up,
+                  expert.up_bias, h, expert.activation});
     back.push_back({h, expert.down, expert.down_bias, Slice(out, begin, end)});
   }
   GatedLinearMany(exec, in);

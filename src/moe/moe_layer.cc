@@ -2,6 +2,7 @@
 
 #include "moe/dispatch_plan.h"
 #include "moe/grouped_experts.h"
+#include "ops/elementwise.h"
 #include "ops/linear.h"
 #include "ops/observer.h"
 
@@ -23,7 +24,11 @@ Matrix RunMoeLayer(Exec& exec, const Matrix& x, std::span<const Segment> segment
   }
   const Matrix packed = SelectRows(exec, x, plan.rows);
   const Matrix expert_rows = RunGroupedExperts(exec, packed, plan, moe.experts);
-  return Combine(exec, expert_rows, routed, plan);
+  const Matrix y = Combine(exec, expert_rows, routed, plan);
+  if (!moe.shared.has_value()) return y;
+  const Matrix shared = RunFeedForward(exec, x, moe.shared->ffn);
+  if (!moe.shared->gate) return Add(exec, y, shared);
+  return AddGated(exec, y, Linear(exec, x, moe.shared->gate), shared);
 }
 
 }  // namespace moiety

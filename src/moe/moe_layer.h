@@ -3,6 +3,7 @@
 #define MOIETY_MOE_MOE_LAYER_H_
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -15,16 +16,24 @@
 
 namespace moiety {
 
+// An expert that every token has beside those it chooses (Rajbhandari et al. 2022; DeepSeekMoE).
+struct SharedExpert {
+  FeedForward ffn;
+  WeightRef gate;  // [1, d_model]: its share is σ(gate · x); null: all of it
+};
+
 struct MoeLayer {
   WeightRef gate;  // the router's matrix [num_experts, d_model]
   std::shared_ptr<const Router> router;
   std::vector<FeedForward> experts;
+  std::optional<SharedExpert> shared;
 };
 
-// y[t] = Σ_{e chosen by t} weight(t, e) · expert_e(x[t]), added in selection order.
+// y[t] = Σ_{e chosen by t} weight(t, e) · expert_e(x[t]), added in selection order, and then the
+// shared expert's share.
 //   x [num_tokens, d_model] → [num_tokens, d_model]
 // `segments` says which rows belong to which sequence, `layer` numbers the layer for the observer.
-// A token without a choice gets zeros.
+// A token without a choice gets zeros, and the share.
 Matrix RunMoeLayer(Exec& exec, const Matrix& x, std::span<const Segment> segments,
                    const MoeLayer& moe, int64_t layer);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/exact_math.h"
 #include "kernels/kernels.h"
 
 namespace moiety {
@@ -19,6 +20,15 @@ void ForRows(Exec& exec, int64_t rows, int64_t cols, const Body& body) {
   exec.pool().ParallelFor((rows + rows_per_task - 1) / rows_per_task, [&](int64_t task) {
     body(task * rows_per_task, std::min(rows, (task + 1) * rows_per_task));
   });
+}
+
+// x = function(x) for every element.
+template <class Function>
+Matrix ForElements(Exec& exec, const Matrix& x, const Function& function) {
+  ForRows(exec, x.rows, x.cols, [&](int64_t begin, int64_t end) {
+    std::transform(x.Row(begin), x.Row(end), x.Row(begin), function);
+  });
+  return x;
 }
 
 }  // namespace
@@ -51,6 +61,32 @@ Matrix Add(Exec& exec, const Matrix& x, const Matrix& y) {
     exec.kernels().add(y.Row(begin), (end - begin) * x.cols, x.Row(begin));
   });
   return x;
+}
+
+Matrix AddGated(Exec& exec, const Matrix& x, const Matrix& gate, const Matrix& y) {
+  ForRows(exec, x.rows, x.cols, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const float open = 1.0F / (1.0F + Exp(-gate.Row(i)[0]));
+      exec.kernels().axpy(open, y.Row(i), x.cols, x.Row(i));
+    }
+  });
+  return x;
+}
+
+Matrix Scale(Exec& exec, const Matrix& x, float factor) {
+  return ForElements(exec, x, [=](float v) { return v * factor; });
+}
+
+Matrix Clamp(Exec& exec, const Matrix& x, float limit) {
+  return ForElements(exec, x, [=](float v) { return std::clamp(v, -limit, limit); });
+}
+
+Matrix SoftCap(Exec& exec, const Matrix& x, float cap) {
+  return ForElements(exec, x, [=](float v) {
+    // In f64: tanh of a small number by way of e^-2x would lose its digits in f32.
+    const double c = cap;
+    return static_cast<float>(c * ExactTanh(static_cast<double>(v) / c));
+  });
 }
 
 }  // namespace moiety

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <vector>
 
 #include "base/check.h"
 #include "base/format.h"
+#include "quant/block_format.h"
 
 namespace moiety {
 namespace {
@@ -19,8 +21,7 @@ static_assert(kGatedRows % kBf16PackRows == 0);
 // Rows per task where rows are only copied.
 constexpr int64_t kBlockRows = 16;
 
-}  // namespace
-
+// The kernel that multiplies weights of this type as numbers; nullopt if none does.
 std::optional<WeightType> WeightTypeOf(DType dtype) {
   switch (dtype) {
     case DType::kF32:
@@ -33,8 +34,6 @@ std::optional<WeightType> WeightTypeOf(DType dtype) {
       return std::nullopt;
   }
 }
-
-namespace {
 
 // Where a task of a list of jobs is: which job, and which block of its outputs.
 struct OutputBlock {
@@ -61,37 +60,79 @@ void ForBlocks(Exec& exec, std::span<const Job> jobs, const Body& body) {
   });
 }
 
-// x packed in bf16, if that is how it is to be multiplied with w; else null. Packed once where
-// neighbouring jobs share it.
-class PackedInputs {
+// x as it is to be multiplied with some weights.
+struct Input {
+  Matrix x;
+  const uint16_t* bf16 = nullptr;  // packed, or null
+  QuantizedRows int8 = {};         // or null
+};
+
+// Rounds inputs to what their weights are multiplied with, if that is not f32; once where
+// neighbouring jobs share them.
+class Inputs {
  public:
-  explicit PackedInputs(Exec& exec) : exec_(exec) {}
-  const uint16_t* Of(const Matrix& x, WeightRef w) {
-    if (exec_.compute() != ComputeType::kBF16 || w->dtype != DType::kBF16) return nullptr;
-    if (x.data == last_ && x.data != nullptr) return packed_;
-    const int64_t groups = (x.rows + kBf16PackRows - 1) / kBf16PackRows;
-    const int64_t group_values = kBf16PackRows * PackedBf16Stride(x.cols);
-    packed_ = exec_.Allocate<uint16_t>(groups * group_values);
-    if (packed_ == nullptr) return nullptr;
-    last_ = x.data;
-    exec_.pool().ParallelFor(groups, [&](int64_t group) {
-      const int64_t row = group * kBf16PackRows;
-      exec_.kernels().pack_bf16(x.Row(row), x.cols, std::min(kBf16PackRows, x.rows - row), x.cols,
-                                packed_ + group * group_values);
-    });
-    return packed_;
+  explicit Inputs(Exec& exec) : exec_(exec) {}
+
+  Input Of(const Matrix& x, WeightRef w) {
+    const DType dtype = w->dtype;
+    Input wanted = {x};
+    if (IsBlockFormat(dtype)) {
+      Input& last = last_[DTypeBlockValues(dtype) == kMaxBlockValues ? 1 : 0];
+      if (last.x.data != x.data || last.x.rows != x.rows) {
+        last = {x};
+        last.int8 = Quantize(x, static_cast<int64_t>(DTypeBlockValues(dtype)));
+      }
+      wanted.int8 = last.int8;
+    } else if (dtype == DType::kBF16 && exec_.compute() == ComputeType::kBF16) {
+      Input& last = last_[2];
+      if (last.x.data != x.data || last.x.rows != x.rows) last = {x, PackBf16(x)};
+      wanted.bf16 = last.bf16;
+    }
+    return wanted;
   }
 
  private:
+  const uint16_t* PackBf16(const Matrix& x) {
+    const int64_t groups = (x.rows + kBf16PackRows - 1) / kBf16PackRows;
+    const int64_t group_values = kBf16PackRows * PackedBf16Stride(x.cols);
+    uint16_t* const packed = exec_.Allocate<uint16_t>(groups * group_values);
+    if (packed == nullptr) return nullptr;
+    exec_.pool().ParallelFor(groups, [&](int64_t group) {
+      const int64_t row = group * kBf16PackRows;
+      exec_.kernels().pack_bf16(x.Row(row), x.cols, std::min(kBf16PackRows, x.rows - row), x.cols,
+                                packed + group * group_values);
+    });
+    return packed;
+  }
+
+  QuantizedRows Quantize(const Matrix& x, int64_t block_values) {
+    auto* const values = exec_.Allocate<int8_t>(x.rows * x.cols);
+    auto* const scales = exec_.Allocate<float>(x.rows * (x.cols / block_values));
+    auto* const sums = exec_.Allocate<int16_t>(x.rows * (x.cols / kPartValues));
+    if (!exec_.ok()) return {};
+    exec_.pool().ParallelFor((x.rows + kBlockRows - 1) / kBlockRows, [&](int64_t task) {
+      const int64_t row = task * kBlockRows;
+      exec_.kernels().quantize_rows({
+          .x = x.Row(row),
+          .x_stride = x.cols,
+          .rows = std::min(kBlockRows, x.rows - row),
+          .depth = x.cols,
+          .block_values = block_values,
+          .values = values + row * x.cols,
+          .scales = scales + row * (x.cols / block_values),
+          .sums = sums + row * (x.cols / kPartValues),
+      });
+    });
+    return {values, scales, sums};
+  }
+
   Exec& exec_;
-  const float* last_ = nullptr;
-  uint16_t* packed_ = nullptr;
+  std::array<Input, 3> last_ = {};  // int8 in blocks of 32 and of 256, bf16
 };
 
 // A weight matrix with what it multiplies.
 struct Factors {
-  const Matrix& x;
-  const uint16_t* packed;  // x in bf16, or null
+  Input input;
   WeightRef w;
   WeightRef bias;
 };
@@ -99,37 +140,61 @@ struct Factors {
 // y[i, j] = x[first + i] · w[begin + j] + bias[begin + j] for `rows` rows and the block's outputs.
 void MultiplyBlock(const KernelTable& kernels, const Factors& f, int64_t first, int64_t rows,
                    const OutputBlock& block, float* y, int64_t y_stride) {
-  const auto multiply = [&](const auto& function, const auto* x, int64_t stride) {
-    function({
-        .x = x + first * stride,
-        .x_stride = stride,
-        .w = f.w->data + DTypeBytes(f.w->dtype, static_cast<uint64_t>(block.begin * f.w.cols())),
-        .bias = f.bias ? f.bias.f32() + block.begin : nullptr,
+  const int64_t depth = f.w.cols();
+  const std::byte* const w =
+      f.w->data + DTypeBytes(f.w->dtype, static_cast<uint64_t>(block.begin * depth));
+  const float* const bias = f.bias ? f.bias.f32() + block.begin : nullptr;
+  if (IsBlockFormat(f.w->dtype)) {
+    const int64_t row_blocks = depth / static_cast<int64_t>(DTypeBlockValues(f.w->dtype));
+    const QuantizedRows& x = f.input.int8;
+    kernels.block_matmul({
+        .format = f.w->dtype,
+        .x = {x.values + first * depth, x.scales + first * row_blocks,
+              x.sums + first * (depth / kPartValues)},
+        .w = w,
+        .bias = bias,
         .y = y,
         .y_stride = y_stride,
         .rows = rows,
         .outputs = block.count,
-        .depth = f.w.cols(),
+        .depth = depth,
+    });
+    return;
+  }
+  const auto multiply = [&](const auto& function, const auto* x, int64_t stride) {
+    function({
+        .x = x + first * stride,
+        .x_stride = stride,
+        .w = w,
+        .bias = bias,
+        .y = y,
+        .y_stride = y_stride,
+        .rows = rows,
+        .outputs = block.count,
+        .depth = depth,
     });
   };
-  if (f.packed != nullptr) {
-    multiply(kernels.matmul_bf16, f.packed, PackedBf16Stride(f.x.cols));
+  if (f.input.bf16 != nullptr) {
+    multiply(kernels.matmul_bf16, f.input.bf16, PackedBf16Stride(depth));
   } else {
-    multiply(kernels.matmul[static_cast<size_t>(*WeightTypeOf(f.w->dtype))], f.x.data, f.x.cols);
+    multiply(kernels.matmul[static_cast<size_t>(*WeightTypeOf(f.w->dtype))], f.input.x.data, depth);
   }
 }
 
 }  // namespace
 
+bool IsVectorType(DType dtype) { return WeightTypeOf(dtype).has_value(); }
+bool IsMatrixType(DType dtype) { return IsVectorType(dtype) || IsBlockFormat(dtype); }
+
 void LinearMany(Exec& exec, std::span<const LinearJob> jobs) {
   if (!exec.ok()) return;
   const Exec::Scope scope(exec);
-  PackedInputs packed(exec);
+  Inputs inputs(exec);
   std::vector<Factors> factors;
   for (const LinearJob& job : jobs) {
     MOIETY_CHECK(job.x.cols == job.w.cols() && job.y.cols == job.w.rows() &&
                  job.x.rows == job.y.rows);
-    factors.push_back({job.x, packed.Of(job.x, job.w), job.w, job.bias});
+    factors.push_back({inputs.Of(job.x, job.w), job.w, job.bias});
   }
   if (!exec.ok()) return;
   ForBlocks(exec, jobs, [&](const OutputBlock& block) {
@@ -142,20 +207,22 @@ void LinearMany(Exec& exec, std::span<const LinearJob> jobs) {
 void GatedLinearMany(Exec& exec, std::span<const GatedLinearJob> jobs) {
   if (!exec.ok()) return;
   const Exec::Scope scope(exec);
-  PackedInputs packed(exec);
+  Inputs inputs(exec);
   std::vector<Factors> gates;
   std::vector<Factors> ups;
   for (const GatedLinearJob& job : jobs) {
     MOIETY_CHECK(job.x.cols == job.gate.cols() && job.x.cols == job.up.cols() &&
                  job.y.cols == job.gate.rows() && job.y.cols == job.up.rows() &&
                  job.x.rows == job.y.rows);
-    gates.push_back({job.x, packed.Of(job.x, job.gate), job.gate, job.gate_bias});
-    ups.push_back({job.x, packed.Of(job.x, job.up), job.up, job.up_bias});
+    gates.push_back({inputs.Of(job.x, job.gate), job.gate, job.gate_bias});
+    ups.push_back({inputs.Of(job.x, job.up), job.up, job.up_bias});
   }
   if (!exec.ok()) return;
   const KernelTable& kernels = exec.kernels();
   ForBlocks(exec, jobs, [&](const OutputBlock& block) {
     const GatedLinearJob& job = jobs[block.job];
+    const auto activate =
+        job.activation == Activation::kSilu ? kernels.silu_mul : kernels.gelu_tanh_mul;
     std::array<float, kGatedRows * kBlockOutputs> up;
     for (int64_t first = 0; first < job.x.rows; first += kGatedRows) {
       const int64_t rows = std::min(kGatedRows, job.x.rows - first);
@@ -164,7 +231,7 @@ void GatedLinearMany(Exec& exec, std::span<const GatedLinearJob> jobs) {
       MultiplyBlock(kernels, ups[block.job], first, rows, block, up.data(), block.count);
       for (int64_t i = 0; i < rows; ++i) {
         float* gate = y + i * job.y.cols;
-        kernels.silu_mul(gate, up.data() + i * block.count, block.count, gate);
+        activate(gate, up.data() + i * block.count, block.count, gate);
       }
     }
   });
@@ -193,6 +260,13 @@ Matrix Embed(Exec& exec, std::span<const int32_t> ids, WeightRef w) {
       std::transform(row, row + d_model, out.Row(static_cast<int64_t>(i)), to_f32);
     }
   };
+  if (const BlockFormat* const format = BlockFormatOf(w->dtype); format != nullptr) {
+    const int64_t row_bytes = d_model / format->num_values * format->num_bytes;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      format->decode(w->data + ids[i] * row_bytes, d_model, out.Row(static_cast<int64_t>(i)));
+    }
+    return out;
+  }
   switch (*WeightTypeOf(w->dtype)) {
     case WeightType::kF32:
       widen(reinterpret_cast<const float*>(w->data), [](float v) { return v; });

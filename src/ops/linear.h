@@ -3,7 +3,6 @@
 #define MOIETY_OPS_LINEAR_H_
 
 #include <cstdint>
-#include <optional>
 #include <span>
 
 #include "kernels/kernels.h"
@@ -13,10 +12,14 @@
 
 namespace moiety {
 
-// The kernel type that multiplies weights of this dtype; nullopt if none does.
-std::optional<WeightType> WeightTypeOf(DType dtype);
+// Whether Linear() and Embed() read weights of this type: F32, F16, BF16 and all block formats.
+bool IsMatrixType(DType dtype);
+// Whether the store widens vectors of this type: F32, F16, BF16.
+bool IsVectorType(DType dtype);
 
-// y = x · wᵀ + bias.   x [rows, d_in], w [d_out, d_in], bias [d_out] or null → [rows, d_out]
+// y = x · wᵀ + bias; with weights in blocks, x is rounded to int8 first
+// (KernelTable::block_matmul).
+//   x [rows, d_in], w [d_out, d_in], bias [d_out] or null → [rows, d_out]
 Matrix Linear(Exec& exec, const Matrix& x, WeightRef w, WeightRef bias = {});
 
 // One product of many that run together; see LinearMany.
@@ -29,7 +32,13 @@ struct LinearJob {
 // All products of the list as one parallel loop: a small product does not leave threads idle.
 void LinearMany(Exec& exec, std::span<const LinearJob> jobs);
 
-// silu(x · gateᵀ + gate_bias) · (x · upᵀ + up_bias), silu(g) = g / (1 + exp(-g)) (Shazeer 2020).
+// What a gated layer does to its gate.
+enum class Activation : uint8_t {
+  kSilu,      // g / (1 + exp(-g))
+  kGeluTanh,  // ½ g (1 + tanh(√(2/π) (g + 0.044715 g³)))
+};
+
+// activation(x · gateᵀ + gate_bias) · (x · upᵀ + up_bias) (Shazeer 2020).
 struct GatedLinearJob {
   Matrix x;             // [rows, d_in]
   WeightRef gate;       // [d_out, d_in]
@@ -37,6 +46,7 @@ struct GatedLinearJob {
   WeightRef up;
   WeightRef up_bias;
   Matrix y;  // [rows, d_out], allocated by the caller
+  Activation activation = Activation::kSilu;
 };
 void GatedLinearMany(Exec& exec, std::span<const GatedLinearJob> jobs);
 

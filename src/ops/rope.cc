@@ -76,7 +76,7 @@ RopeTable MakeRopeTable(const std::vector<double>& frequencies, double attention
 RopeAngles ComputeRopeAngles(Exec& exec, const Batch& batch, const RopeTable& table) {
   const auto half = static_cast<int64_t>(table.inverse_frequencies.size());
   const RopeAngles angles{exec.NewMatrix(batch.num_rows(), half),
-                          exec.NewMatrix(batch.num_rows(), half)};
+                          exec.NewMatrix(batch.num_rows(), half), table.interleaved};
   if (!exec.ok()) return angles;
   exec.pool().ParallelFor(static_cast<int64_t>(batch.segments.size()), [&](int64_t s) {
     const Segment& segment = batch.segments[static_cast<size_t>(s)];
@@ -98,9 +98,18 @@ RopeAngles ComputeRopeAngles(Exec& exec, const Batch& batch, const RopeTable& ta
 Matrix ApplyRope(Exec& exec, const Matrix& x, const RopeAngles& angles) {
   if (!exec.ok()) return {};
   const int64_t half = angles.cos.cols;
+  const auto separate = [half](float* head, std::vector<float>& odd) {
+    for (int64_t i = 0; i < half; ++i) {
+      odd[static_cast<size_t>(i)] = head[2 * i + 1];
+      head[i] = head[2 * i];
+    }
+    std::copy(odd.begin(), odd.end(), head + half);
+  };
   exec.pool().ParallelFor((x.rows + 15) / 16, [&](int64_t task) {
+    std::vector<float> odd(static_cast<size_t>(angles.interleaved ? half : 0));
     for (int64_t i = task * 16; i < std::min(x.rows, (task + 1) * 16); ++i) {
       for (int64_t head = 0; head < x.cols; head += 2 * half) {
+        if (angles.interleaved) separate(x.Row(i) + head, odd);
         exec.kernels().rope(x.Row(i) + head, angles.cos.Row(i), angles.sin.Row(i), half);
       }
     }

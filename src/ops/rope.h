@@ -15,6 +15,7 @@ namespace moiety {
 struct RopeTable {
   std::vector<float> inverse_frequencies;  // [head_dim / 2], radians per token
   float attention_factor = 1.0F;           // yarn
+  bool interleaved = false;                // pairs are neighbours, (2i, 2i + 1)
 };
 
 // θ^(-2i/d) for i < d/2; the base of all variants.  d even
@@ -52,10 +53,12 @@ RopeTable MakeRopeTable(const std::vector<double>& frequencies, double attention
 struct RopeAngles {
   Matrix cos;  // [rows, head_dim / 2]
   Matrix sin;
+  bool interleaved = false;
 };
 RopeAngles ComputeRopeAngles(Exec& exec, const Batch& batch, const RopeTable& table);
 
 // Rotates every head of x [rows, heads · head_dim]; consumes x. Pairs are (i, i + head_dim / 2).
+// Interleaved pairs are brought there first and stay: scores of queries and keys are the same sums.
 Matrix ApplyRope(Exec& exec, const Matrix& x, const RopeAngles& angles);
 
 }  // namespace moiety

@@ -19,18 +19,6 @@ const BlockFormat* BlockFormatOf(DType dtype) {
   return nullptr;
 }
 
-void DecodeBlocks(const BlockFormat& format, const std::byte* blocks, int64_t n, float* y) {
-  IntegerBlock block;
-  for (int64_t first = 0; first < n; first += format.num_values, blocks += format.num_bytes) {
-    format.unpack(blocks, block);
-    for (int64_t i = 0; i < format.num_values; ++i) {
-      const float value = block.scale * static_cast<float>(block.values[i]);
-      const int16_t min = format.has_mins ? block.mins[i / kMinValues] : int16_t{0};
-      y[first + i] = format.has_mins ? value - block.min_scale * static_cast<float>(min) : value;
-    }
-  }
-}
-
 void EncodeBlocks(const BlockFormat& format, const float* x, const float* importance, int64_t n,
                   std::byte* blocks) {
   for (int64_t first = 0; first < n; first += format.num_values, blocks += format.num_bytes) {

@@ -2,9 +2,48 @@
 #ifndef MOIETY_QUANT_FORMATS_H_
 #define MOIETY_QUANT_FORMATS_H_
 
+#include <cstring>
+
 #include "quant/block_format.h"
+#include "quant/codes.h"
 
 namespace moiety {
+
+// Conversions of any processor; see codes.h.
+struct PlainIsa {
+  MOIETY_INLINE static float Half(uint16_t bits) { return F16ToF32(bits); }
+  MOIETY_INLINE static Bytes32 LookUp(const uint8_t* table, Bytes32 indices) {
+    Bytes32 found;
+    for (int i = 0; i < 32; ++i) found[i] = table[indices[i]];
+    return found;
+  }
+};
+
+// Decodes blocks of format F; see BlockFormat::decode.
+template <class F>
+void DecodeBlocks(const std::byte* blocks, int64_t n, float* y) {
+  Codes codes;
+  for (int64_t first = 0; first < n; first += F::kValues, blocks += sizeof(typename F::Block)) {
+    typename F::Block block;
+    std::memcpy(&block, blocks, sizeof(block));
+    F::template Unpack<PlainIsa>(block, codes);
+    for (int64_t i = 0; i < F::kValues; ++i) {
+      const int64_t part = i / kPartValues;
+      const int factor = F::kValues == kMaxBlockValues ? codes.parts[part] : 1;
+      const float value = codes.scale * static_cast<float>(factor * (codes.codes[i] - F::kOffset));
+      if constexpr (F::kHasMins) {
+        y[first + i] = value - codes.min_scale * static_cast<float>(codes.mins[part]);
+      } else {
+        y[first + i] = value;
+      }
+    }
+  }
+}
+
+template <class F>
+constexpr BlockFormat MakeFormat(BlockFormat::Encode* encode) {
+  return {F::kType, F::kValues, sizeof(typename F::Block), DecodeBlocks<F>, encode};
+}
 
 // 32 values and one scale, or a scale and a minimum.
 extern const BlockFormat kFormatQ4_0;

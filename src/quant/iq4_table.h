@@ -9,6 +9,9 @@ namespace moiety {
 
 inline constexpr std::array<int16_t, 16> kIq4Table = {-127, -104, -83, -65, -49, -35, -22, -10,
                                                       1,    13,   25,  38,  53,  69,  89,  113};
+// The same as codes with an offset of 128.
+inline constexpr uint8_t kIq4Codes[16] = {1,   24,  45,  63,  79,  93,  106, 118,
+                                          129, 141, 153, 166, 181, 197, 217, 241};
 
 }  // namespace moiety
 

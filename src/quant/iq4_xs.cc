@@ -1,38 +1,16 @@
-// IQ4_XS, 4.25 bits per value: 8 parts of 32, x = d · (scale - 32) · table[q].
-#include "quant/formats.h"
+#include "quant/iq4_xs.h"
 
 #include <cmath>
 #include <cstring>
 
 #include "quant/fit.h"
+#include "quant/formats.h"
 #include "quant/iq4_table.h"
 
 namespace moiety {
 namespace {
 
-struct Block {
-  uint16_t scale;       // f16
-  uint16_t parts_high;  // bits 4 and 5 of the scale of part p at bits 2 · p
-  uint8_t
-      parts_low[4];  // the others: of part 2 · i in the low half of byte i, 2 · i + 1 in the high
-  uint8_t
-      low_high[128];  // per 32 values: value i in the low half of byte i, 16 + i in the high half
-};
-static_assert(sizeof(Block) == 136);
-
-void Unpack(const std::byte* bytes, IntegerBlock& out) {
-  Block block;
-  std::memcpy(&block, bytes, sizeof(block));
-  out.scale = F16ToF32(block.scale);
-  out.min_scale = 0;
-  for (int i = 0; i < 256; ++i) {
-    const int p = i / 32;
-    const int low = block.parts_low[p / 2] >> (4 * (p % 2)) & 15;
-    const int part = (low | (block.parts_high >> (2 * p) & 3) << 4) - 32;
-    const uint8_t pair = block.low_high[p * 16 + i % 16];
-    out.values[i] = static_cast<int16_t>(part * kIq4Table[i % 32 < 16 ? pair & 15 : pair >> 4]);
-  }
-}
+using Block = IQ4_XS::Block;
 
 void Encode(const float* x, const float* importance, std::byte* bytes) {
   float weights[256];
@@ -65,6 +43,6 @@ void Encode(const float* x, const float* importance, std::byte* bytes) {
 
 }  // namespace
 
-const BlockFormat kFormatIq4Xs = {DType::kIQ4_XS, 256, sizeof(Block), false, Unpack, Encode};
+const BlockFormat kFormatIq4Xs = MakeFormat<IQ4_XS>(Encode);
 
 }  // namespace moiety

@@ -8,17 +8,6 @@
 
 namespace moiety {
 
-KScales UnpackKScales(const uint8_t* packed) {
-  KScales s;
-  for (int i = 0; i < 4; ++i) {
-    s.scales[i] = packed[i] & 63;
-    s.minimums[i] = packed[4 + i] & 63;
-    s.scales[4 + i] = static_cast<uint8_t>((packed[8 + i] & 15) | (packed[i] >> 6) << 4);
-    s.minimums[4 + i] = static_cast<uint8_t>((packed[8 + i] >> 4) | (packed[4 + i] >> 6) << 4);
-  }
-  return s;
-}
-
 void PackKScales(const KScales& s, uint8_t* packed) {
   for (int i = 0; i < 4; ++i) {
     packed[i] = static_cast<uint8_t>(s.scales[i] | (s.scales[4 + i] >> 4) << 6);

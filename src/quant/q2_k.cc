@@ -1,33 +1,15 @@
-// Q2_K, 2.625 bits per value: 16 parts of 16, x = d · scale · q - dmin · minimum, q in [0, 3].
-#include "quant/formats.h"
+#include "quant/q2_k.h"
 
 #include <algorithm>
 #include <cstring>
 
 #include "quant/fit.h"
+#include "quant/formats.h"
 
 namespace moiety {
 namespace {
 
-struct Block {
-  uint8_t parts[16];   // scale in the low half, minimum in the high half
-  uint8_t q[64];       // per 128 values: value 32 · p + i at bits 2 · p of byte i of 32
-  uint16_t scale;      // f16
-  uint16_t min_scale;  // f16
-};
-static_assert(sizeof(Block) == 84);
-
-void Unpack(const std::byte* bytes, IntegerBlock& out) {
-  Block block;
-  std::memcpy(&block, bytes, sizeof(block));
-  out.scale = F16ToF32(block.scale);
-  out.min_scale = F16ToF32(block.min_scale);
-  for (int i = 0; i < 256; ++i) {
-    const int q = block.q[i / 128 * 32 + i % 32] >> (2 * (i % 128 / 32)) & 3;
-    out.values[i] = static_cast<int16_t>(q * (block.parts[i / 16] & 15));
-  }
-  for (int i = 0; i < 16; ++i) out.mins[i] = static_cast<int16_t>(block.parts[i] >> 4);
-}
+using Block = Q2_K::Block;
 
 void Encode(const float* x, const float* importance, std::byte* bytes) {
   float weights[256];
@@ -60,6 +42,6 @@ void Encode(const float* x, const float* importance, std::byte* bytes) {
 
 }  // namespace
 
-const BlockFormat kFormatQ2K = {DType::kQ2_K, 256, sizeof(Block), true, Unpack, Encode};
+const BlockFormat kFormatQ2K = MakeFormat<Q2_K>(Encode);
 
 }  // namespace moiety

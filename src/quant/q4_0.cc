@@ -1,29 +1,14 @@
-// Q4_0, 4.5 bits per value: 32 values, x = d · (q - 8), q in [0, 15].
-#include "quant/formats.h"
+#include "quant/q4_0.h"
 
 #include <cstring>
 
 #include "quant/fit.h"
+#include "quant/formats.h"
 
 namespace moiety {
 namespace {
 
-struct Block {
-  uint16_t scale;        // f16
-  uint8_t low_high[16];  // value i in the low half of byte i, value 16 + i in the high half
-};
-static_assert(sizeof(Block) == 18);
-
-void Unpack(const std::byte* bytes, IntegerBlock& out) {
-  Block block;
-  std::memcpy(&block, bytes, sizeof(block));
-  out.scale = F16ToF32(block.scale);
-  out.min_scale = 0;
-  for (int i = 0; i < 16; ++i) {
-    out.values[i] = static_cast<int16_t>((block.low_high[i] & 15) - 8);
-    out.values[16 + i] = static_cast<int16_t>((block.low_high[i] >> 4) - 8);
-  }
-}
+using Block = Q4_0::Block;
 
 void Encode(const float* x, const float* importance, std::byte* bytes) {
   float weights[32];
@@ -40,6 +25,6 @@ void Encode(const float* x, const float* importance, std::byte* bytes) {
 
 }  // namespace
 
-const BlockFormat kFormatQ4_0 = {DType::kQ4_0, 32, sizeof(Block), false, Unpack, Encode};
+const BlockFormat kFormatQ4_0 = MakeFormat<Q4_0>(Encode);
 
 }  // namespace moiety

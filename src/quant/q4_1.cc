@@ -1,31 +1,14 @@
-// Q4_1, 5 bits per value: 32 values, x = d · q + m, q in [0, 15].
-#include "quant/formats.h"
+#include "quant/q4_1.h"
 
 #include <cstring>
 
 #include "quant/fit.h"
+#include "quant/formats.h"
 
 namespace moiety {
 namespace {
 
-struct Block {
-  uint16_t scale;        // f16
-  uint16_t minimum;      // f16, added
-  uint8_t low_high[16];  // value i in the low half of byte i, value 16 + i in the high half
-};
-static_assert(sizeof(Block) == 20);
-
-void Unpack(const std::byte* bytes, IntegerBlock& out) {
-  Block block;
-  std::memcpy(&block, bytes, sizeof(block));
-  out.scale = F16ToF32(block.scale);
-  out.min_scale = -F16ToF32(block.minimum);
-  out.mins[0] = out.mins[1] = 1;
-  for (int i = 0; i < 16; ++i) {
-    out.values[i] = static_cast<int16_t>(block.low_high[i] & 15);
-    out.values[16 + i] = static_cast<int16_t>(block.low_high[i] >> 4);
-  }
-}
+using Block = Q4_1::Block;
 
 void Encode(const float* x, const float* importance, std::byte* bytes) {
   float weights[32];
@@ -45,6 +28,6 @@ void Encode(const float* x, const float* importance, std::byte* bytes) {
 
 }  // namespace
 
-const BlockFormat kFormatQ4_1 = {DType::kQ4_1, 32, sizeof(Block), true, Unpack, Encode};
+const BlockFormat kFormatQ4_1 = MakeFormat<Q4_1>(Encode);
 
 }  // namespace moiety

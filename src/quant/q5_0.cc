@@ -1,33 +1,14 @@
-// Q5_0, 5.5 bits per value: 32 values, x = d · (q - 16), q in [0, 31].
-#include "quant/formats.h"
+#include "quant/q5_0.h"
 
 #include <cstring>
 
 #include "quant/fit.h"
+#include "quant/formats.h"
 
 namespace moiety {
 namespace {
 
-struct Block {
-  uint16_t scale;        // f16
-  uint8_t fifth[4];      // bit 4 of value i at bit i
-  uint8_t low_high[16];  // the others: value i in the low half of byte i, 16 + i in the high half
-};
-static_assert(sizeof(Block) == 22);
-
-void Unpack(const std::byte* bytes, IntegerBlock& out) {
-  Block block;
-  std::memcpy(&block, bytes, sizeof(block));
-  out.scale = F16ToF32(block.scale);
-  out.min_scale = 0;
-  uint32_t fifth;
-  std::memcpy(&fifth, block.fifth, sizeof(fifth));
-  for (int i = 0; i < 16; ++i) {
-    const auto bit = [&](int value) { return static_cast<int>(fifth >> value & 1U) << 4; };
-    out.values[i] = static_cast<int16_t>(((block.low_high[i] & 15) | bit(i)) - 16);
-    out.values[16 + i] = static_cast<int16_t>(((block.low_high[i] >> 4) | bit(16 + i)) - 16);
-  }
-}
+using Block = Q5_0::Block;
 
 void Encode(const float* x, const float* importance, std::byte* bytes) {
   float weights[32];
@@ -48,6 +29,6 @@ void Encode(const float* x, const float* importance, std::byte* bytes) {
 
 }  // namespace
 
-const BlockFormat kFormatQ5_0 = {DType::kQ5_0, 32, sizeof(Block), false, Unpack, Encode};
+const BlockFormat kFormatQ5_0 = MakeFormat<Q5_0>(Encode);
 
 }  // namespace moiety

@@ -1,35 +1,14 @@
-// Q5_1, 6 bits per value: 32 values, x = d · q + m, q in [0, 31].
-#include "quant/formats.h"
+#include "quant/q5_1.h"
 
 #include <cstring>
 
 #include "quant/fit.h"
+#include "quant/formats.h"
 
 namespace moiety {
 namespace {
 
-struct Block {
-  uint16_t scale;        // f16
-  uint16_t minimum;      // f16, added
-  uint8_t fifth[4];      // bit 4 of value i at bit i
-  uint8_t low_high[16];  // the others: value i in the low half of byte i, 16 + i in the high half
-};
-static_assert(sizeof(Block) == 24);
-
-void Unpack(const std::byte* bytes, IntegerBlock& out) {
-  Block block;
-  std::memcpy(&block, bytes, sizeof(block));
-  out.scale = F16ToF32(block.scale);
-  out.min_scale = -F16ToF32(block.minimum);
-  out.mins[0] = out.mins[1] = 1;
-  uint32_t fifth;
-  std::memcpy(&fifth, block.fifth, sizeof(fifth));
-  for (int i = 0; i < 16; ++i) {
-    const auto bit = [&](int value) { return static_cast<int>(fifth >> value & 1U) << 4; };
-    out.values[i] = static_cast<int16_t>((block.low_high[i] & 15) | bit(i));
-    out.values[16 + i] = static_cast<int16_t>((block.low_high[i] >> 4) | bit(16 + i));
-  }
-}
+using Block = Q5_1::Block;
 
 void Encode(const float* x, const float* importance, std::byte* bytes) {
   float weights[32];
@@ -53,6 +32,6 @@ void Encode(const float* x, const float* importance, std::byte* bytes) {
 
 }  // namespace
 
-const BlockFormat kFormatQ5_1 = {DType::kQ5_1, 32, sizeof(Block), true, Unpack, Encode};
+const BlockFormat kFormatQ5_1 = MakeFormat<Q5_1>(Encode);
 
 }  // namespace moiety

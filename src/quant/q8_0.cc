@@ -51,14 +51,6 @@ void DecodeQ8_0(const Q8_0Block* blocks, int64_t n, float* y) {
 
 namespace {
 
-void Unpack(const std::byte* bytes, IntegerBlock& out) {
-  Q8_0Block block;
-  std::memcpy(&block, bytes, sizeof(block));
-  out.scale = F16ToF32(block.scale);
-  out.min_scale = 0;
-  std::copy_n(block.values, kQ8_0Values, out.values);
-}
-
 // Every rounding is as good as 8 bits allow: importance changes nothing.
 void Encode(const float* x, const float* /*importance*/, std::byte* bytes) {
   constexpr float kLargest = 127 * 65504.0F;  // with the largest scale
@@ -72,7 +64,6 @@ void Encode(const float* x, const float* /*importance*/, std::byte* bytes) {
 
 }  // namespace
 
-const BlockFormat kFormatQ8_0 = {DType::kQ8_0, kQ8_0Values, sizeof(Q8_0Block),
-                                 false,        Unpack,      Encode};
+const BlockFormat kFormatQ8_0 = MakeFormat<Q8_0>(Encode);
 
 }  // namespace moiety

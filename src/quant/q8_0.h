@@ -5,11 +5,14 @@
 
 #include <cstdint>
 
+#include "quant/codes.h"
+#include "tensor/dtype.h"
+
 namespace moiety {
 
 inline constexpr int64_t kQ8_0Values = 32;  // of one block
 
-struct Q8_0Block {
+struct [[gnu::packed]] Q8_0Block {
   uint16_t scale;  // f16
   int8_t values[kQ8_0Values];
 };
@@ -22,6 +25,25 @@ void EncodeQ8_0(const float* x, int64_t n, Q8_0Block* blocks);
 
 // y = scale · q, one rounding. n a multiple of 32.
 void DecodeQ8_0(const Q8_0Block* blocks, int64_t n, float* y);
+
+struct Q8_0 {
+  static constexpr DType kType = DType::kQ8_0;
+  static constexpr int kValues = 32;
+  static constexpr int kOffset = 128;
+  static constexpr int kNumCodes = 256;
+  static constexpr int kEqualParts = 2;
+  static constexpr bool kHasMins = false;
+
+  using Block = Q8_0Block;
+
+  template <class Isa>
+  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
+    out.scale = Isa::Half(block.scale);
+    Bytes32 values;
+    __builtin_memcpy(&values, block.values, sizeof(values));
+    StoreBytes(values ^ 128, out.codes);
+  }
+};
 
 }  // namespace moiety
 

@@ -9,6 +9,8 @@
 
 #include "base/format.h"
 #include "format/config_reader.h"
+#include "format/gguf_model.h"
+#include "format/gguf_tokenizer.h"
 #include "format/hf_folder.h"
 #include "io/mapped_file.h"
 #include "kernels/kernels.h"
@@ -52,6 +54,13 @@ DType ReadWeightType(ConfigReader& config) {
   return DType::kBF16;
 }
 
+// Those that are not there yet.
+void AddStopIds(const std::vector<int32_t>& more, std::vector<int32_t>& ids) {
+  for (const int32_t id : more) {
+    if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+  }
+}
+
 // The pages of a model whose keys and values are kept in these types.
 Result<StateLayout> LayOutState(std::vector<StateSpec> specs, CacheType key_type,
                                 CacheType value_type) {
@@ -73,6 +82,10 @@ Result<StateLayout> LayOutState(std::vector<StateSpec> specs, CacheType key_type
 }  // namespace
 
 Result<std::unique_ptr<const Tokenizer>> OpenTokenizer(const std::filesystem::path& model) {
+  if (IsGgufPath(model)) {
+    MOIETY_ASSIGN_OR_RETURN(const GgufTokenizer gguf, OpenGgufTokenizer(model));
+    return Tokenizer::FromDocument(gguf.document, model.string());
+  }
   const std::filesystem::path path = model / "tokenizer.json";
   MOIETY_ASSIGN_OR_RETURN(const std::string json, ReadFile(path, kMaxTokenizerBytes));
   return Tokenizer::FromJson(json, path.string());
@@ -111,13 +124,29 @@ Status Engine::Finish(ConfigReader& config, const EngineOptions& options) {
 Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& model,
                                              const EngineOptions& options) {
   MOIETY_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Start(model, options));
-  MOIETY_ASSIGN_OR_RETURN(HfFolder folder, OpenHfFolder(model));
-  engine->generation_ = folder.generation;
-  engine->store_ = std::make_unique<WeightStore>(std::move(folder.tensors), model.string(),
-                                                 options.residency, engine->context_->budget);
-  ConfigReader config(*folder.config, folder.config_path);
-  MOIETY_RETURN_IF_ERROR(engine->Finish(config, options));
-  engine->tokenizer_ = OpenTokenizer(model);
+  // What is the same in both kinds of files.
+  const auto finish = [&](auto& files, const std::string& config_path) {
+    engine->generation_ = files.generation;
+    engine->store_ = std::make_unique<WeightStore>(std::move(files.tensors), model.string(),
+                                                   options.residency, engine->context_->budget);
+    ConfigReader config(*files.config, config_path);
+    return engine->Finish(config, options);
+  };
+  if (IsGgufPath(model)) {
+    MOIETY_ASSIGN_OR_RETURN(GgufModel gguf, OpenGgufModel(model));
+    const Result<GgufTokenizer> tokenizer = ReadGgufTokenizer(gguf.header, model.string());
+    if (tokenizer.ok()) AddStopIds(tokenizer->stop_ids, gguf.generation.eos_token_ids);
+    MOIETY_RETURN_IF_ERROR(finish(gguf, model.string()));
+    if (tokenizer.ok()) {
+      engine->tokenizer_ = Tokenizer::FromDocument(tokenizer->document, model.string());
+    } else {
+      engine->tokenizer_ = Status(tokenizer.status());
+    }
+  } else {
+    MOIETY_ASSIGN_OR_RETURN(HfFolder folder, OpenHfFolder(model));
+    MOIETY_RETURN_IF_ERROR(finish(folder, folder.config_path));
+    engine->tokenizer_ = OpenTokenizer(model);
+  }
   return engine;
 }
 

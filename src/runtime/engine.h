@@ -44,7 +44,7 @@ struct StepPart {
 // Not thread-safe: one thread drives an engine (and the engine's own threads help it).
 class Engine {
  public:
-  // Opens a Hugging Face folder. A tokenizer is optional here: see tokenizer().
+  // Opens a Hugging Face folder or a GGUF file. A tokenizer is optional here: see tokenizer().
   static Result<std::unique_ptr<Engine>> Open(const std::filesystem::path& model,
                                               const EngineOptions& options);
 

@@ -16,16 +16,17 @@ namespace {
 // each tensor also takes some for its name and place, bears it out.
 constexpr size_t kMaxRandomTensors = size_t{1} << 18;
 
-// Copies a vector of f32, f16 or bf16 to f32.
-void WidenVector(const std::byte* from, DType dtype, int64_t count, float* to) {
+// Copies a vector of f32, f16 or bf16 to f32 and adds `offset`.
+void WidenVector(const std::byte* from, DType dtype, int64_t count, float offset, float* to) {
   for (int64_t i = 0; i < count; ++i) {
     if (dtype == DType::kF32) {
       std::memcpy(to + i, from + i * 4, 4);
-      continue;
+    } else {
+      uint16_t bits = 0;
+      std::memcpy(&bits, from + i * 2, 2);
+      to[i] = dtype == DType::kF16 ? F16ToF32(bits) : BF16ToF32(bits);
     }
-    uint16_t bits = 0;
-    std::memcpy(&bits, from + i * 2, 2);
-    to[i] = dtype == DType::kF16 ? F16ToF32(bits) : BF16ToF32(bits);
+    if (offset != 0) to[i] = to[i] + offset;
   }
 }
 
@@ -78,30 +79,32 @@ Status WeightStore::CheckDeclared(const std::string& name, const Shape& shape) c
     return InvalidData(Format("{}: tensor {}: the config needs shape {}, found {}", file, name,
                               ShapeString(shape), ShapeString(info.shape)));
   }
-  if (!WeightTypeOf(info.dtype).has_value()) {
-    return Unsupported(Format("{}: tensor {}: expected F32, F16 or BF16, found {}", file, name,
+  const bool vector = shape.size() == 1;
+  if (!(vector ? IsVectorType(info.dtype) : IsMatrixType(info.dtype))) {
+    return Unsupported(Format("{}: tensor {}: expected F32, F16{} BF16{}, found {}", file, name,
+                              vector ? " or" : ",", vector ? "" : " or a block format",
                               DTypeName(info.dtype)));
   }
   return OkStatus();
 }
 
 Result<WeightRef> WeightStore::Declare(const WeightGroup& group, const std::string& name,
-                                       const Shape& shape) {
+                                       const Shape& shape, float offset) {
   if (random_.has_value()) MOIETY_RETURN_IF_ERROR(AddRandom(name, shape));
   MOIETY_RETURN_IF_ERROR(CheckDeclared(name, shape));
   const TensorInfo& info = table_.tensors.find(name)->second;
-  weights_.push_back({name, group, info.dtype, shape, nullptr});
+  weights_.push_back({name, group, info.dtype, shape, nullptr, offset});
   if (by_name_.emplace(name, &weights_.back()).second) declared_bytes_ += info.size_bytes;
   return WeightRef(&weights_.back());
 }
 
 Status WeightStore::Load() {
-  // A tensor may lie at any byte of its file; kernels read whole elements.
+  // A tensor may lie at any byte of its file; kernels read whole numbers, and blocks from anywhere.
   const auto misaligned = [&](const Weight& w) {
     if (random_.has_value()) return false;
     const auto address =
         reinterpret_cast<uintptr_t>(FileBytes(table_.tensors.find(w.name)->second));
-    return address % DTypeBlockBytes(w.dtype) != 0;
+    return !IsBlockFormat(w.dtype) && address % DTypeBlockBytes(w.dtype) != 0;
   };
   size_t own_bytes = 0;
   for (const auto& [name, weight] : by_name_)
@@ -136,7 +139,8 @@ Status WeightStore::Load() {
       continue;
     }
     if (weight->shape.size() == 1) {
-      WidenVector(bytes, weight->dtype, weight->shape[0], reinterpret_cast<float*>(next));
+      WidenVector(bytes, weight->dtype, weight->shape[0], weight->offset,
+                  reinterpret_cast<float*>(next));
     } else {
       std::memcpy(next, bytes, table_.tensors.find(name)->second.size_bytes);
     }

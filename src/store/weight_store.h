@@ -54,7 +54,11 @@ class WeightStore {
   // the kernels read; its bytes are not touched yet. One tensor may be declared twice (tied
   // embeddings). Errors name the tensor, what was expected and what was found. A random weight
   // fails with kResourceExhausted once there is no memory for what was declared.
-  Result<WeightRef> Declare(const WeightGroup& group, const std::string& name, const Shape& shape);
+  //
+  // `offset` is added to each element of a vector from a file; a random one has its values as they
+  // are used.
+  Result<WeightRef> Declare(const WeightGroup& group, const std::string& name, const Shape& shape,
+                            float offset = 0);
 
   // Brings in everything that was declared. Call once, after the last Declare().
   Status Load();

@@ -45,10 +45,10 @@ double BestOf(const Pass& pass) {
 
 }  // namespace
 
-Result<MachineLimits> MachineLimits::Create(Context& context, uint64_t mapped_bytes) {
+Result<MachineLimits> MachineLimits::Create(Context& context, Product product,
+                                            uint64_t mapped_bytes) {
   MachineLimits limits(context);
-  MOIETY_ASSIGN_OR_RETURN(limits.multiply_loops_,
-                          LimitLoopsOf(context.kernels.isa, context.compute == ComputeType::kBF16));
+  MOIETY_ASSIGN_OR_RETURN(limits.multiply_loops_, LimitLoopsOf(context.kernels.isa, product));
   MOIETY_ASSIGN_OR_RETURN(limits.read_loops_, LimitLoopsOf(AvailableKernels().back()->isa));
   const uint64_t available = AvailableMemoryBytes();
   const uint64_t left = available - std::min(available, mapped_bytes);

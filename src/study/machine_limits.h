@@ -19,18 +19,18 @@ class MachineLimits {
   static constexpr uint64_t kReadBytes = uint64_t{4} << 30;
 
   // Reads kReadBytes, or half of what the budget or the machine has left if that is less (a
-  // megabyte at least). `mapped_bytes` of files are to stay in memory beside it. The memory is
-  // kept, as getting it again takes longer than reading it, and disturbs; it is not the model's.
-  // Fails with kResourceExhausted where the machine has none, and with kUnsupported for an
-  // instruction set without limit loops.
-  static Result<MachineLimits> Create(Context& context, uint64_t mapped_bytes);
+  // megabyte at least). Multiplies what the model's products multiply. `mapped_bytes` of files are
+  // to stay in memory beside it. The memory is kept, as getting it again takes longer than reading
+  // it, and disturbs; it is not the model's. Fails with kResourceExhausted where the machine has
+  // none, and with kUnsupported for an instruction set without limit loops.
+  static Result<MachineLimits> Create(Context& context, Product product, uint64_t mapped_bytes);
 
   // Memory that reading was measured over.
   uint64_t read_bytes() const { return read_bytes_; }
   // Best of all calls so far.
   double read_bytes_per_s() const { return read_bytes_per_s_; }
-  // f32 multiply-adds in registers, of the context's kernels' instruction set; an add and a
-  // multiplication are two operations.
+  // Multiply-adds in registers, of `product` and the instruction set of the context's kernels; an
+  // add and a multiplication are two operations.
   double flops_per_s() const { return flops_per_s_; }
 
   // These measure what the machine can do now. The limit of a program that reads `bytes` over and

@@ -39,6 +39,9 @@ struct Weight {
   // Row-major elements of `dtype`. Vectors (norm gains, biases) are always widened to f32: they are
   // small, and every kernel reads them as f32.
   const std::byte* data = nullptr;
+  // Added to each element of a vector while it is loaded: some checkpoints keep a gain's distance
+  // from 1.
+  float offset = 0;
 };
 
 // A model's handle on a weight; cheap to copy, null where the model has none (no bias).

@@ -143,6 +143,23 @@ TEST(ExactSinAndCos, AgreeWithLongDouble) {
   EXPECT_EQ(ExactCos(0), 1.0);
 }
 
+TEST(ExactTanh, AgreesWithLongDouble) {
+  long double worst = 0;
+  for (const double scale : {1e-6, 1e-3, 1.0, 30.0}) {
+    for (const double x : RandomDoubles(50000, 28, scale)) {
+      const auto exact = std::tanh(static_cast<long double>(x));
+      worst = std::max(worst, std::abs(static_cast<long double>(ExactTanh(x)) - exact));
+      EXPECT_EQ(ExactTanh(-x), -ExactTanh(x));
+    }
+  }
+  EXPECT_LT(static_cast<double>(worst), 5e-16);
+  EXPECT_EQ(ExactTanh(0), 0.0);
+  EXPECT_EQ(ExactTanh(20), 1.0);
+  EXPECT_EQ(ExactTanh(HUGE_VAL), 1.0);
+  EXPECT_EQ(ExactTanh(-HUGE_VAL), -1.0);
+  EXPECT_TRUE(std::isnan(ExactTanh(std::numeric_limits<double>::quiet_NaN())));
+}
+
 // The use of ExactPow: rope frequencies θ^(-2i/d). The exponent of the result multiplies the error
 // of the logarithm: |y ln x| ≤ 16.2 here.
 TEST(ExactPow, AgreesWithLongDouble) {

@@ -108,6 +108,17 @@ TEST(ChatTemplate, VariablesHideSpecialTokens) {
   EXPECT_EQ(*chat->Render(input), "<s>|E|1|None|None|[]|True");
 }
 
+TEST(ReadChatTemplate, FromTheConfigAlone) {
+  ordered_json config = {{"bos_token", "<s>"}, {"chat_template", "{{ bos_token }}!"}};
+  const auto read = ReadChatTemplate(config, "a.gguf");
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_EQ(*read->Render({}), "<s>!");
+  EXPECT_THAT(ReadChatTemplate(config, "a.gguf", "tools").status().message(),
+              HasSubstr("a.gguf: there is no chat template \"tools\""));
+  config.erase("chat_template");
+  EXPECT_EQ(ReadChatTemplate(config, "a.gguf").status().code(), StatusCode::kNotFound);
+}
+
 TEST(OpenChatTemplate, FileThenConfig) {
   const ScratchFolder folder;
   folder.Write("tokenizer_config.json",

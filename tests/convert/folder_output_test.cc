@@ -49,7 +49,7 @@ TEST(FolderOutput, ThereAndBack) {
   EXPECT_EQ(b->generation.eos_token_ids, a->generation.eos_token_ids);
   EXPECT_EQ(b->generation.bos_token_id, a->generation.bos_token_id);
   for (const char* field : {"model_type", "hidden_size", "num_local_experts", "vocab_size",
-                            "num_key_value_heads", "hidden_act", "dtype", "sliding_window"}) {
+                            "num_key_value_heads", "dtype", "sliding_window"}) {
     EXPECT_EQ((*b->config)[field], (*a->config)[field]) << field;
   }
   EXPECT_FALSE(b->config->contains("rope_interleave"));

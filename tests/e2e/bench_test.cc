@@ -52,6 +52,11 @@ TEST(Bench, JsonOfAShape) {
   EXPECT_GT(machine["gb_per_s_measured_over_bytes"], 1 << 20);
   EXPECT_TRUE(machine["cpu"].is_string());
   EXPECT_TRUE(machine["kernels"].is_string());
+  EXPECT_GT(found["decode_tokens_per_s"], 0);
+  EXPECT_GT(found["prefill_tokens_per_s"], 0);
+  EXPECT_GT(found["read_bandwidth_gb_s"], 0);
+  EXPECT_GT(found["decode_share_of_limit"], 0);
+  EXPECT_LE(found["decode_share_of_limit"], 1);
   std::set<std::tuple<std::string, int, int, int>> tests;
   for (const json& result : found["results"]) {
     const bool prefill = result["test"] == "prefill";

@@ -123,6 +123,25 @@ TEST(ConfigReader, ErrorsOfInnerObjectsArriveOutsideWithTheirPath) {
             "c.json: \"rope.deep.factor\" must be a finite number, found \"x\"");
 }
 
+TEST(ConfigReader, DefaultsStandInForAbsentFields) {
+  const json object = json::parse(R"({"a": 1, "b": null, "inner": {"c": 2}})");
+  const json defaults = json::parse(R"({"a": 3, "b": 4, "c": 5, "d": "x"})");
+  ConfigReader plain(object, "c.json");
+  ConfigReader reader = plain.WithDefaults(defaults);
+  EXPECT_EQ(reader.Int("a", 0, 9), 1);
+  EXPECT_TRUE(reader.Missing("b"));  // null means none
+  EXPECT_EQ(reader.Int("c", 0, 9), 5);
+  EXPECT_TRUE(reader.Has("c"));
+  EXPECT_FALSE(plain.Has("c"));
+  EXPECT_FALSE(reader.Has("e"));
+  EXPECT_EQ(reader.Object("inner")->WithDefaults(defaults).Int("a", 0, 9), 3);
+  EXPECT_FALSE(reader.Object("inner")->Has("a"));
+  EXPECT_TRUE(plain.status().ok());
+  reader.Dim("d");
+  EXPECT_EQ(plain.status().message(),
+            "c.json: \"d\" must be an integer from 1 to 2147483647, found \"x\"");
+}
+
 TEST(ConfigReader, KeepsTheFirstError) {
   const json object = json::object();
   ConfigReader reader(object, "c.json");

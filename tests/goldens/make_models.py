@@ -46,7 +46,7 @@ TOLERANCE = {
 SCALES = {"embed_tokens": 0.35, "lm_head": 2.0, "gate": 1.2, "q_proj": 1.6, "k_proj": 1.6}
 OTHER_SCALE = 1.4
 BIAS_STD = 0.5
-NORM_STD = 0.25  # around one
+NORM_STD = 0.25
 
 # Config keys common to all cases; a case overrides and adds. Old spelling: of published checkpoints (rope_theta,
 # rope_scaling, torch_dtype). New spelling: what transformers 5 writes (rope_parameters, dtype).
@@ -85,6 +85,79 @@ MIXTRAL = {
     "router_aux_loss_coef": 0.02,
     "sliding_window": None,
 }
+QWEN2_MOE = {
+    "architectures": ["Qwen2MoeForCausalLM"],
+    "model_type": "qwen2_moe",
+    "decoder_sparse_step": 1,
+    "moe_intermediate_size": 16,
+    "num_experts": 5,
+    "num_experts_per_tok": 2,
+    "output_router_logits": False,
+    "rms_norm_eps": 1e-6,
+    "router_aux_loss_coef": 0.001,
+    "shared_expert_intermediate_size": 24,
+}
+QWEN3_MOE = {
+    "architectures": ["Qwen3MoeForCausalLM"],
+    "model_type": "qwen3_moe",
+    "attention_bias": False,
+    "mlp_only_layers": [],
+    "moe_intermediate_size": 16,
+    "num_experts_per_tok": 3,
+    "num_local_experts": 6,
+    "output_router_logits": False,
+    "rms_norm_eps": 1e-6,
+    "router_aux_loss_coef": 0.001,
+}
+OLMOE = {
+    "architectures": ["OlmoeForCausalLM"],
+    "model_type": "olmoe",
+    "attention_bias": False,
+    "num_experts": 6,
+    "num_experts_per_tok": 3,
+    "output_router_logits": False,
+    "router_aux_loss_coef": 0.01,
+}
+# Published configs leave out what their class says: here heads, activation, norm, tied head, context.
+GEMMA3_OLD = {
+    "architectures": ["Gemma3ForCausalLM"],
+    "model_type": "gemma3_text",
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "head_dim": 8,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "query_pre_attn_scalar": 2,
+    "rope_local_base_freq": 100.0,
+    "rope_scaling": {"factor": 4.0, "rope_type": "linear"},
+    "rope_theta": 1000.0,
+    "sliding_window": 12,
+    "sliding_window_pattern": 2,
+    "torch_dtype": "bfloat16",
+    "transformers_version": "4.50.0",
+    "vocab_size": 256,
+}
+GEMMA3_ROPE = {
+    "full_attention": {"rope_theta": 1000.0, "rope_type": "default"},
+    "sliding_attention": {"rope_theta": 100.0, "rope_type": "default"},
+}
+GEMMA3 = {
+    "architectures": ["Gemma3ForCausalLM"],
+    "model_type": "gemma3_text",
+    "attention_bias": False,
+    "attn_logit_softcapping": None,
+    "final_logit_softcapping": 5.0,
+    "head_dim": 16,
+    "hidden_activation": "gelu_pytorch_tanh",
+    "layer_types": ["sliding_attention", "full_attention"],
+    "num_hidden_layers": 2,
+    "query_pre_attn_scalar": 8,
+    "rope_parameters": GEMMA3_ROPE,
+    "sliding_window": 9,
+    "tie_word_embeddings": False,
+    "use_bidirectional_attention": False,
+}
 LLAMA3_ROPE = {
     "factor": 8.0,
     "low_freq_factor": 1.0,
@@ -105,6 +178,8 @@ YARN_ROPE = {
 #       wrong      config keys to change, to prove that the goldens notice (None removes the key)
 #       hidden     False: without hidden states and final, for a smaller file
 #       shards     number of weight files, 1 unless told
+#       norm_mean  what the weights of norms are around, 1 unless told
+#       scales     changes to SCALES
 CASES = {
     # Query, key and value biases; the head is the embedding; the window is switched off.
     "qwen2": {
@@ -238,6 +313,82 @@ CASES = {
         "wrong": [{"rope_scaling": None}],
         "hidden": False,
     },
+    # Layer 1 is dense; layer 0 slides, which is every second one of the first max_window_layers.
+    "qwen2_moe": {
+        "seed": 109,
+        "config": OLD
+        | QWEN2_MOE
+        | {
+            "max_window_layers": 2,
+            "mlp_only_layers": [1],
+            "norm_topk_prob": True,
+            "sliding_window": 12,
+            "torch_dtype": "bfloat16",
+            "use_sliding_window": True,
+        },
+        "wrong": [{"norm_topk_prob": False}, {"max_window_layers": 3}, {"sliding_window": 11}],
+        "hidden": False,
+    },
+    # Layer 0 is dense, every second one is not; all slide. transformers 5 calls the experts local.
+    "qwen3_moe": {
+        "seed": 110,
+        "config": NEW
+        | QWEN3_MOE
+        | {
+            "decoder_sparse_step": 2,
+            "dtype": "float16",
+            "head_dim": 12,
+            "norm_topk_prob": False,
+            "num_hidden_layers": 2,
+            "sliding_window": 12,
+            "use_sliding_window": True,
+        },
+        "wrong": [{"norm_topk_prob": True}, {"use_sliding_window": False}, {"num_experts_per_tok": 2}],
+        "hidden": False,
+    },
+    # Half of the elements of q, k and v are clipped; fewer keys than queries.
+    "olmoe": {
+        "seed": 111,
+        "config": OLD
+        | OLMOE
+        | {
+            "clip_qkv": 0.8,
+            "intermediate_size": 16,
+            "norm_topk_prob": True,
+            "num_hidden_layers": 2,
+            "torch_dtype": "bfloat16",
+        },
+        "wrong": [{"clip_qkv": None}, {"clip_qkv": 0.9}, {"norm_topk_prob": False}],
+        "hidden": False,
+    },
+    # Spelled by transformers 5: a rope for each type of layer, soft-capped logits, a head of its own.
+    "gemma3": {
+        "seed": 112,
+        "norm_mean": 0,
+        "config": NEW | GEMMA3 | {"dtype": "float16"},
+        "wrong": [
+            {"final_logit_softcapping": None},
+            {"layer_types": ["full_attention", "sliding_attention"]},
+            {"query_pre_attn_scalar": 16},
+            {"rope_parameters": GEMMA3_ROPE | {"sliding_attention": {"rope_theta": 1000.0, "rope_type": "default"}}},
+        ],
+        "hidden": False,
+    },
+    # As published: most keys left to the class, layers 0 and 2 of 3 slide, positions of layer 1 divided by 4.
+    "gemma3_published": {
+        "seed": 113,
+        "norm_mean": 0,
+        "scales": {"embed_tokens": 0.08},  # its rows are multiplied by 5.7, and the head is tied
+        "config": GEMMA3_OLD,
+        "wrong": [
+            {"rope_local_base_freq": 1000.0},
+            {"rope_scaling": None},
+            {"rope_theta": 10000.0},
+            {"sliding_window": 11},
+            {"sliding_window_pattern": 3},
+        ],
+        "hidden": False,
+    },
 }
 
 
@@ -255,7 +406,7 @@ def published_shapes(config):
             return {name: file.get_slice(name).get_shape() for name in sorted(file.keys())}
 
 
-def random_weights(config, rng):
+def random_weights(config, rng, norm_mean, scales):
     dtype = getattr(torch, config.get("torch_dtype") or config["dtype"])
     weights = {}
     for name, shape in published_shapes(config).items():
@@ -264,10 +415,10 @@ def random_weights(config, rng):
         if name.endswith(".bias"):
             value *= BIAS_STD
         elif len(shape) == 1:
-            value = 1 + NORM_STD * value
+            value = norm_mean + NORM_STD * value
         else:
             fan_in = 1 if module == "embed_tokens" else shape[-1]
-            value *= SCALES.get(module, OTHER_SCALE) / fan_in**0.5
+            value *= scales.get(module, OTHER_SCALE) / fan_in**0.5
         weights[name] = torch.from_numpy(value).to(dtype)
     return weights
 
@@ -328,9 +479,9 @@ def describe(wrong, config):
     """'sliding_window: 12 -> 11', or for a nested key 'rope_scaling.factor: 8.0 -> 4.0'."""
     ((key, value),) = wrong.items()
     old = config[key]
-    if isinstance(old, dict) and isinstance(value, dict) and value.get("rope_type") == old.get("rope_type"):
-        ((key, value),) = ((f"{key}.{k}", v) for k, v in value.items() if old.get(k) != v)
-        old = old.get(key.split(".")[1])
+    while isinstance(old, dict) and isinstance(value, dict) and value.get("rope_type") == old.get("rope_type"):
+        ((inner, value),) = ((k, v) for k, v in value.items() if old.get(k) != v)
+        key, old = f"{key}.{inner}", old.get(inner)
     if isinstance(old, dict) or isinstance(value, dict):
         old, value = (v and (v.get("rope_type") or v.get("type")) for v in (old, value))
     return f"{key}: {json.dumps(old)} -> {json.dumps(value)}"
@@ -345,7 +496,8 @@ def make(name, case, folder):
     generation["transformers_version"] = config["transformers_version"]
     write_json(folder / "generation_config.json", generation, 2)
     rng = np.random.default_rng(case["seed"])
-    write_weights(folder, random_weights(config, rng), case.get("shards", 1))
+    weights = random_weights(config, rng, case.get("norm_mean", 1), SCALES | case.get("scales", {}))
+    write_weights(folder, weights, case.get("shards", 1))
 
     model = reference.load(folder)
     tensors, prompts = {}, []

@@ -39,6 +39,7 @@ TEST(AvailableKernels, TablesAreComplete) {
     EXPECT_NE(table->num_calls, nullptr) << table->isa;
     EXPECT_NE(table->rms_norm, nullptr) << table->isa;
     EXPECT_NE(table->silu_mul, nullptr) << table->isa;
+    EXPECT_NE(table->gelu_tanh_mul, nullptr) << table->isa;
     EXPECT_NE(table->add, nullptr) << table->isa;
     EXPECT_NE(table->axpy, nullptr) << table->isa;
     EXPECT_NE(table->sum_exp, nullptr) << table->isa;

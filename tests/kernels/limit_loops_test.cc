@@ -19,11 +19,20 @@ TEST(LimitLoops, EveryTableHasThem) {
 
 TEST(LimitLoops, Bf16WhereTheTableHasIt) {
   for (const KernelTable* table : AvailableKernels()) {
-    const Result<const LimitLoops*> loops = LimitLoopsOf(table->isa, /*bf16=*/true);
+    const Result<const LimitLoops*> loops = LimitLoopsOf(table->isa, Product::kBF16);
     ASSERT_EQ(loops.ok(), table->matmul_bf16 != nullptr) << table->isa;
     if (!loops.ok()) continue;
     EXPECT_GT((*loops)->flops_per_block, (*LimitLoopsOf(table->isa))->flops_per_block);
     // Nothing is added to the chains: all work on finite numbers.
+    EXPECT_EQ((*loops)->multiply_add(100), (*loops)->multiply_add(0)) << table->isa;
+  }
+}
+
+TEST(LimitLoops, EveryTableMultipliesBytes) {
+  for (const KernelTable* table : AvailableKernels()) {
+    const Result<const LimitLoops*> loops = LimitLoopsOf(table->isa, Product::kInt8);
+    ASSERT_TRUE(loops.ok()) << loops.status().message();
+    EXPECT_GT((*loops)->flops_per_block, 0);
     EXPECT_EQ((*loops)->multiply_add(100), (*loops)->multiply_add(0)) << table->isa;
   }
 }

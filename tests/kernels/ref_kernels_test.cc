@@ -96,6 +96,24 @@ TEST(RefKernels, SiluMul) {
   }
 }
 
+TEST(RefKernels, GeluTanhMul) {
+  for (const double scale : {0.01, 1.0, 6.0, 300.0}) {
+    const auto gate = RandomValues(5000, 26, scale);
+    const auto up = RandomValues(5000, 27);
+    std::vector<float> y(gate.size());
+    Ref().gelu_tanh_mul(gate.data(), up.data(), 5000, y.data());
+    for (size_t k = 0; k < y.size(); ++k) {
+      const auto g = static_cast<double>(gate[k]);
+      const double u = std::sqrt(2 / M_PI) * (g + 0.044715 * g * g * g);
+      // ½(1 + tanh(u)) without the cancellation where u is below 0.
+      const double expected = g / (1 + std::exp(-2 * u)) * static_cast<double>(up[k]);
+      // The exponent, 2u, is rounded five times; beyond the range of exp the result is 0.
+      const double error = kExpError + (4 + 5 * std::abs(2 * u)) * kUnit;
+      ASSERT_NEAR(static_cast<double>(y[k]), expected, error * std::abs(expected) + 1e-35);
+    }
+  }
+}
+
 TEST(RefKernels, SoftmaxAndSumExp) {
   for (const int64_t n : kSizes) {
     const auto x = RandomValues(n, 8, 10);
@@ -256,6 +274,8 @@ TEST(ArithmeticContract, KeepsItsBits) {
   EXPECT_EQ(hash_of(y), 6540427284790357963U);
   Ref().silu_mul(x.data(), w.data(), kN, y.data());
   EXPECT_EQ(hash_of(y), 9208979965314770312U);
+  Ref().gelu_tanh_mul(x.data(), w.data(), kN, y.data());
+  EXPECT_EQ(hash_of(y), 17598192119779615632U);
   y = w;
   Ref().axpy(0.3F, x.data(), kN, y.data());
   EXPECT_EQ(hash_of(y), 12883187047705174744U);

@@ -85,20 +85,25 @@ TEST_P(RowKernels, RmsNorm) {
   }
 }
 
-TEST_P(RowKernels, SiluMul) {
-  for (const int64_t n : kSizes) {
-    for (const auto& input : Inputs(n, 20)) {
-      const auto gate = Padded(input);
-      const auto up = Padded(AwkwardValues(n, 3));
-      ExpectSame(table_, ref_, RandomValues(n, 2), [&](const KernelTable& t, float* y) {
-        t.silu_mul(gate.data() + 1, up.data() + 1, n, y);
-      });
-      ExpectSame(table_, ref_, input, [&](const KernelTable& t, float* y) {
-        t.silu_mul(y, up.data() + 1, n, y);  // y is gate
-      });
-      ExpectSame(table_, ref_, AwkwardValues(n, 3), [&](const KernelTable& t, float* y) {
-        t.silu_mul(gate.data() + 1, y, n, y);  // y is up
-      });
+// The kernels of gated layers.
+constexpr std::array kActivations = {&KernelTable::silu_mul, &KernelTable::gelu_tanh_mul};
+
+TEST_P(RowKernels, GatedActivations) {
+  for (const auto activation : kActivations) {
+    for (const int64_t n : kSizes) {
+      for (const auto& input : Inputs(n, 20)) {
+        const auto gate = Padded(input);
+        const auto up = Padded(AwkwardValues(n, 3));
+        ExpectSame(table_, ref_, RandomValues(n, 2), [&](const KernelTable& t, float* y) {
+          (t.*activation)(gate.data() + 1, up.data() + 1, n, y);
+        });
+        ExpectSame(table_, ref_, input, [&](const KernelTable& t, float* y) {
+          (t.*activation)(y, up.data() + 1, n, y);  // y is gate
+        });
+        ExpectSame(table_, ref_, AwkwardValues(n, 3), [&](const KernelTable& t, float* y) {
+          (t.*activation)(gate.data() + 1, y, n, y);  // y is up
+        });
+      }
     }
   }
 }
@@ -147,9 +152,11 @@ TEST_P(RowKernels, ExponentialOfEveryKind) {
   for (float g = 86; g < 90; g += 1.0F / 1024) gate.insert(gate.end(), {g, -g});
   for (float g = -20; g < 20; g += 1.0F / 512) gate.push_back(g);
   const std::vector<float> up(gate.size(), 1.0F);
-  ExpectSame(table_, ref_, up, [&](const KernelTable& t, float* y) {
-    t.silu_mul(gate.data(), up.data(), static_cast<int64_t>(gate.size()), y);
-  });
+  for (const auto activation : kActivations) {
+    ExpectSame(table_, ref_, up, [&](const KernelTable& t, float* y) {
+      (t.*activation)(gate.data(), up.data(), static_cast<int64_t>(gate.size()), y);
+    });
+  }
 }
 
 struct TileResult {

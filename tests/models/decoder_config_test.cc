@@ -54,6 +54,17 @@ TEST(DecoderConfig, ReadsWhatIsThere) {
   EXPECT_THAT(d.windows, ElementsAre(0, 0, 0));
   EXPECT_EQ(d.rope.inverse_frequencies.size(), 6U);
   EXPECT_FALSE(d.moe.has_value());
+  EXPECT_EQ(d.attention_scale, static_cast<float>(1 / std::sqrt(12.0)));
+  EXPECT_EQ(d.activation, Activation::kSilu);
+}
+
+TEST(DecoderConfig, Activations) {
+  for (const char* name : {"silu", "swish"}) {
+    EXPECT_EQ(Read({{"hidden_act", name}}).activation, Activation::kSilu);
+  }
+  for (const char* name : {"gelu_pytorch_tanh", "gelu_new"}) {
+    EXPECT_EQ(Read({{"hidden_act", name}}).activation, Activation::kGeluTanh);
+  }
 }
 
 TEST(DecoderConfig, FillsInWhatConfigsLeaveOut) {
@@ -110,7 +121,8 @@ TEST(DecoderConfig, RefusesWhatMakesNoSense) {
 
 TEST(DecoderConfig, RefusesWhatItCannotDo) {
   const std::vector<std::pair<json, std::string>> cases = {
-      {{{"hidden_act", "gelu"}}, "\"hidden_act\" is \"gelu\": only silu is supported"},
+      {{{"hidden_act", "gelu"}},
+       "\"hidden_act\" is \"gelu\": supported are silu, swish, gelu_pytorch_tanh, gelu_new"},
       {{{"partial_rotary_factor", 0.5}}, "\"partial_rotary_factor\" is 0.5: only 1 is supported"},
       {{{"rope_scaling", {{"type", "spiral"}, {"factor", 2}}}}, "spiral"},
   };
@@ -147,6 +159,75 @@ TEST(SlidingWindow, LayerTypesDecide) {
   const json types = {"sliding_attention", "full_attention", "sliding_attention"};
   EXPECT_THAT(ReadWindows({{"sliding_window", 12}, {"layer_types", types}}, 1).windows,
               ElementsAre(12, 0, 12));
+}
+
+TEST(SlidingWindow, AppliesToTheLayersThatAreSaidTo) {
+  const json config = With({{"sliding_window", 12}});
+  ConfigReader reader(config, "config.json");
+  DecoderConfig d = ReadDecoderConfig(reader, 10000);
+  ReadSlidingWindow(
+      reader, [](int64_t layer) { return layer % 2 == 0; }, d);
+  EXPECT_THAT(d.windows, ElementsAre(12, 0, 12));
+}
+
+// The MoE layers of a config with the changes, or the error.
+struct Experts {
+  DecoderConfig decoder;
+  Status status;
+};
+Experts ReadMoe(const json& changes) {
+  const json config = With(changes);
+  ConfigReader reader(config, "config.json");
+  DecoderConfig d = ReadDecoderConfig(reader, 10000);
+  ReadExperts(reader, d);
+  ReadSparseLayers(reader, d);
+  return {d, reader.status()};
+}
+
+TEST(Experts, InBothSpellings) {
+  for (const char* key : {"num_experts", "num_local_experts"}) {
+    const auto [d, status] = ReadMoe({{key, 6}, {"num_experts_per_tok", 4}});
+    ASSERT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(d.moe->num_experts, 6);
+    EXPECT_EQ(d.moe->top_k, 4);
+    EXPECT_FALSE(d.moe->renormalize);
+    EXPECT_THAT(d.moe_layers, ElementsAre(true, true, true));
+  }
+  EXPECT_TRUE(ReadMoe({{"num_experts", 6}, {"num_experts_per_tok", 4}, {"norm_topk_prob", true}})
+                  .decoder.moe->renormalize);
+}
+
+TEST(Experts, SparseLayers) {
+  const auto layers = [](int64_t step, const std::vector<int64_t>& dense) {
+    const auto [d, status] = ReadMoe({{"num_experts", 6},
+                                      {"num_experts_per_tok", 4},
+                                      {"decoder_sparse_step", step},
+                                      {"mlp_only_layers", dense}});
+    EXPECT_TRUE(status.ok()) << status.message();
+    return d.moe_layers;
+  };
+  EXPECT_THAT(layers(2, {}), ElementsAre(false, true, false));
+  EXPECT_THAT(layers(3, {}), ElementsAre(false, false, true));
+  EXPECT_THAT(layers(1, {0, 2, 99}), ElementsAre(false, true, false));
+  EXPECT_THAT(layers(2, {1}), ElementsAre(false, false, false));
+}
+
+TEST(Experts, Errors) {
+  const std::vector<std::pair<json, std::string>> cases = {
+      {{{"num_experts_per_tok", 1}}, "\"num_experts\" is missing"},
+      {{{"num_experts", 0}}, "\"num_experts\" must be"},
+      {{{"num_experts", 4}, {"num_experts_per_tok", 5}},
+       "\"num_experts_per_tok\" must be an integer from 1 to 4, found 5"},
+      {{{"num_experts", 4}, {"num_experts_per_tok", 2}, {"decoder_sparse_step", 0}},
+       "\"decoder_sparse_step\" must be"},
+      {{{"num_experts", 4}, {"num_experts_per_tok", 2}, {"mlp_only_layers", {-1}}},
+       "\"mlp_only_layers\" must be"},
+  };
+  for (const auto& [changes, message] : cases) {
+    const Status status = ReadMoe(changes).status;
+    EXPECT_EQ(status.code(), StatusCode::kInvalidData) << changes;
+    EXPECT_THAT(status.message(), HasSubstr(message));
+  }
 }
 
 TEST(SlidingWindow, Errors) {

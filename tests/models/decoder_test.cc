@@ -54,6 +54,30 @@ TEST(Decoder, TellsAboutADenseModel) {
   EXPECT_EQ(info.active_parameters, info.parameters);
 }
 
+// Only some layers have experts, and one of these is everyone's.
+TEST(Decoder, TellsAboutAPartialMixture) {
+  json config = TinyConfig("qwen2_moe");
+  config["mlp_only_layers"] = {0};
+  const auto engine = OpenOrFail(TinyModel(config));
+  ASSERT_NE(engine, nullptr);
+  const ModelInfo& info = engine->model().info();
+  EXPECT_EQ(info.num_experts, 3);
+  EXPECT_EQ(info.num_moe_layers, 1);
+  EXPECT_EQ(info.d_feed_forward, 6);
+  uint64_t parameters = 0;
+  for (const Weight& weight : engine->store().weights()) {
+    parameters += static_cast<uint64_t>(*NumElements(weight.shape));
+  }
+  EXPECT_EQ(info.parameters, parameters);
+  EXPECT_EQ(info.active_parameters, parameters - 3 * 6 * 16);
+  config["mlp_only_layers"] = {0, 1};
+  const auto dense = OpenOrFail(TinyModel(config));
+  ASSERT_NE(dense, nullptr);
+  EXPECT_EQ(dense->model().info().num_experts, 0);
+  EXPECT_EQ(dense->model().info().router, "");
+  EXPECT_EQ(dense->model().info().d_feed_forward, 8);
+}
+
 TEST(Decoder, ATiedHeadIsTheEmbedding) {
   TinyModel untied(TinyMixtralConfig());
   untied.values("lm_head.weight") = untied.values("model.embed_tokens.weight");

@@ -97,8 +97,9 @@ TEST(GoldenCases, OwnOnesAreAllSupported) {
     architectures.insert(one.architecture);
     EXPECT_TRUE(IsSupported(one.architecture)) << one.name << " is " << one.architecture;
   }
-  EXPECT_GE(count, 8U);
-  EXPECT_EQ(architectures, (std::set<std::string>{"llama", "mixtral", "qwen2", "qwen3"}));
+  EXPECT_GE(count, 13U);
+  EXPECT_EQ(architectures, (std::set<std::string>{"gemma3_text", "llama", "mixtral", "olmoe",
+                                                  "qwen2", "qwen2_moe", "qwen3", "qwen3_moe"}));
 }
 
 TEST(GoldenCases, RequiredOnesAreHereAndSupported) {
@@ -107,7 +108,8 @@ TEST(GoldenCases, RequiredOnesAreHereAndSupported) {
   for (const GoldenCase& one : GoldenCases()) {
     if (!one.own && IsSupported(one.architecture)) supported.insert(one.name);
   }
-  for (const char* name : {"mixtral", "mixtral_swa", "llama_dense", "mistral_dense"}) {
+  for (const char* name : {"mixtral", "mixtral_swa", "llama_dense", "mistral_dense", "olmoe",
+                           "qwen2_moe", "qwen3_moe"}) {
     EXPECT_TRUE(supported.contains(name)) << name;
   }
 }

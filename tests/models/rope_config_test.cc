@@ -172,6 +172,30 @@ TEST(RopeConfig, Errors) {
   EXPECT_THAT(Read(theta).status.message(), HasSubstr("rope_theta\" must not be 1 with yarn"));
 }
 
+TEST(RopeConfig, LayersOfATypeHaveTheirOwn) {
+  constexpr RopeKeys kLocal = {
+      .theta = "rope_local_base_freq", .scaling = "", .layer_type = "sliding_attention"};
+  const auto local = [&](const json& config) {
+    ConfigReader reader(config, "config.json");
+    RopeTable table = ReadRopeTable(reader, kHeadDim, kContext, 100, kLocal);
+    EXPECT_TRUE(reader.status().ok()) << reader.status().message();
+    return table.inverse_frequencies;
+  };
+  const json scaling = {{"rope_type", "linear"}, {"factor", 8.0}};
+  EXPECT_THAT(local(json::object()), Pointwise(FloatEq(), Frequencies(100)));
+  EXPECT_THAT(local({{"rope_theta", 7}, {"rope_scaling", scaling}, {"rope_local_base_freq", 300}}),
+              Pointwise(FloatEq(), Frequencies(300)));
+  const json both = {
+      {"rope_parameters",
+       {{"full_attention", scaling},
+        {"sliding_attention", {{"rope_type", "linear"}, {"factor", 2}, {"rope_theta", 200}}}}}};
+  EXPECT_THAT(local(both), Pointwise(FloatEq(), Frequencies(200, 2)));
+  ConfigReader reader(both, "config.json");
+  EXPECT_THAT(ReadRopeTable(reader, kHeadDim, kContext, 100, {.layer_type = "full_attention"})
+                  .inverse_frequencies,
+              Pointwise(FloatEq(), Frequencies(100, 8)));
+}
+
 TEST(RopeConfig, UnknownKindNamesTheKnownOnes) {
   const Status status = Read({{"rope_scaling", {{"rope_type", "spiral"}}}}).status;
   EXPECT_EQ(status.code(), StatusCode::kUnsupported);

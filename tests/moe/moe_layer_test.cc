@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "ops/elementwise.h"
 #include "ops/observer.h"
 #include "support/bits.h"
 #include "support/compute.h"
@@ -161,6 +162,27 @@ TEST(MoeLayer, TokensWithoutAChoiceGetZeros) {
   for (int64_t d = 0; d < kModel; ++d) {
     EXPECT_EQ(Bits(y.Row(1)[d]), 0U);
     EXPECT_EQ(Bits(y.Row(3)[d]), 0U);
+  }
+}
+
+TEST(MoeLayer, TheSharedExpertIsAddedLast) {
+  TestLayer layer(4, 2);
+  const TestExpert shared(kModel, 13, 77);
+  const OwnedWeight gate = OwnedWeight::Random({1, kModel}, 78);
+  Compute compute;
+  const Matrix x = compute.NewRandomMatrix(5, kModel, 9);
+  const std::vector<float> chosen = Copy(RunMoeLayer(compute.exec, x, {}, layer.moe, 0));
+  const Matrix added = RunFeedForward(compute.exec, x, shared.ffn());
+  for (const bool gated : {false, true}) {
+    layer.moe.shared = SharedExpert{shared.ffn(), gated ? gate.ref() : WeightRef()};
+    const Matrix y = RunMoeLayer(compute.exec, x, {}, layer.moe, 0);
+    const Matrix before = compute.NewMatrix(5, kModel, chosen);
+    const Matrix expected =
+        gated ? AddGated(compute.exec, before, Linear(compute.exec, x, gate.ref()), added)
+              : Add(compute.exec, before, added);
+    ASSERT_TRUE(compute.exec.ok());
+    EXPECT_TRUE(SameBits(Values(y), Values(expected))) << gated;
+    EXPECT_FALSE(SameBits(Values(y), chosen)) << gated;
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <vector>
@@ -89,6 +90,62 @@ TEST(Add, AddsEveryValue) {
   }
 }
 
+TEST(AddGated, AddsTheShareOfEachRow) {
+  Compute compute(3);
+  for (const auto& [rows, cols] : kShapes) {
+    const Matrix x = compute.NewRandomMatrix(rows, cols, 16);
+    const Matrix y = compute.NewRandomMatrix(rows, cols, 17);
+    const Matrix gate = compute.NewRandomMatrix(rows, 1, 18, 20);
+    const std::vector<float> before = Copy(x);
+    const Matrix sum = AddGated(compute.exec, x, gate, y);
+    ASSERT_EQ(sum.size(), rows * cols);
+    for (int64_t i = 0; i < sum.size(); ++i) {
+      const double share = 1 / (1 + std::exp(-static_cast<double>(gate.data[i / cols])));
+      const double added = share * static_cast<double>(y.data[i]);
+      const double expected = static_cast<double>(before[static_cast<size_t>(i)]) + added;
+      ASSERT_NEAR(static_cast<double>(sum.data[i]), expected,
+                  3e-7 * std::abs(added) + 0x1p-24 * std::abs(expected));
+    }
+  }
+}
+
+TEST(Scale, MultipliesEveryValue) {
+  Compute compute(3);
+  for (const auto& [rows, cols] : kShapes) {
+    const Matrix x = compute.NewRandomMatrix(rows, cols, 19);
+    const std::vector<float> before = Copy(x);
+    const Matrix y = Scale(compute.exec, x, 5.65685F);
+    ASSERT_EQ(y.size(), rows * cols);
+    for (size_t i = 0; i < before.size(); ++i) ASSERT_EQ(y.data[i], before[i] * 5.65685F);
+  }
+}
+
+TEST(Clamp, KeepsWhatIsInside) {
+  Compute compute(3);
+  for (const auto& [rows, cols] : kShapes) {
+    const Matrix x = compute.NewRandomMatrix(rows, cols, 20, 3);
+    const std::vector<float> before = Copy(x);
+    const Matrix y = Clamp(compute.exec, x, 0.75F);
+    ASSERT_EQ(y.size(), rows * cols);
+    for (size_t i = 0; i < before.size(); ++i) {
+      ASSERT_EQ(y.data[i], std::min(std::max(before[i], -0.75F), 0.75F));
+    }
+  }
+}
+
+TEST(SoftCap, BendsTowardsTheCap) {
+  Compute compute(3);
+  for (const float scale : {1e-4F, 1.0F, 100.0F}) {
+    const Matrix x = compute.NewRandomMatrix(7, 300, 21, scale);
+    const std::vector<float> before = Copy(x);
+    const Matrix y = SoftCap(compute.exec, x, 30);
+    for (size_t i = 0; i < before.size(); ++i) {
+      const double expected = 30 * std::tanh(static_cast<double>(before[i]) / 30);
+      ASSERT_NEAR(static_cast<double>(y.data[i]), expected, 0x1p-24 * std::abs(expected) + 1e-14);
+    }
+  }
+}
+
 TEST(Elementwise, SameBitsForAnyThreads) {
   const auto run = [](int threads) {
     Compute compute(threads);
@@ -97,6 +154,10 @@ TEST(Elementwise, SameBitsForAnyThreads) {
     Matrix x = compute.NewRandomMatrix(333, 300, 11);
     x = RmsNorm(compute.exec, x, gain.ref(), kEps);
     x = RmsNormHeads(compute.exec, x, head_gain.ref(), kEps);
+    x = Clamp(compute.exec, Scale(compute.exec, x, 3), 5);
+    x = AddGated(compute.exec, x, compute.NewRandomMatrix(333, 1, 22),
+                 compute.NewRandomMatrix(333, 300, 23));
+    x = SoftCap(compute.exec, x, 4);
     return Copy(Add(compute.exec, x, compute.NewRandomMatrix(333, 300, 13)));
   };
   const std::vector<float> expected = run(1);
@@ -112,6 +173,10 @@ TEST(Elementwise, DoesNothingAfterAFailure) {
   EXPECT_EQ(RmsNorm(compute.exec, x, gain.ref(), kEps).data, nullptr);
   EXPECT_EQ(RmsNormHeads(compute.exec, x, gain.ref(), kEps).data, nullptr);
   Add(compute.exec, x, x);
+  AddGated(compute.exec, x, x, x);
+  Scale(compute.exec, x, 2);
+  Clamp(compute.exec, x, 0.01F);
+  SoftCap(compute.exec, x, 0.01F);
   EXPECT_TRUE(SameBits(Values(x), before));
 }
 

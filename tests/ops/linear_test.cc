@@ -39,12 +39,15 @@ void ExpectProduct(const Matrix& x, const OwnedWeight& w, const OwnedWeight* bia
   }
 }
 
-TEST(WeightTypeOf, KnowsWhatTheKernelsRead) {
-  EXPECT_EQ(WeightTypeOf(DType::kF32), WeightType::kF32);
-  EXPECT_EQ(WeightTypeOf(DType::kF16), WeightType::kF16);
-  EXPECT_EQ(WeightTypeOf(DType::kBF16), WeightType::kBF16);
-  EXPECT_FALSE(WeightTypeOf(DType::kF64).has_value());
-  EXPECT_FALSE(WeightTypeOf(DType::kU8).has_value());
+TEST(MatrixTypes, AreWhatTheKernelsRead) {
+  for (const DType dtype : kWeightDTypes) {
+    EXPECT_TRUE(IsMatrixType(dtype));
+    EXPECT_TRUE(IsVectorType(dtype));
+  }
+  EXPECT_TRUE(IsMatrixType(DType::kQ4_K));
+  EXPECT_FALSE(IsVectorType(DType::kQ4_K));
+  EXPECT_FALSE(IsMatrixType(DType::kF64));
+  EXPECT_FALSE(IsMatrixType(DType::kU8));
 }
 
 TEST(Linear, IsXTimesWTransposedPlusBias) {
@@ -127,14 +130,18 @@ TEST(GatedLinearMany, IsTwoProductsAndAGate) {
     jobs.push_back({compute.NewRandomMatrix(rows, 33, seed + 23, 3),
                     weights[weights.size() - 2].ref(),
                     rows % 2 == 1 ? gate_bias.ref() : WeightRef(), weights.back().ref(),
-                    WeightRef(), compute.exec.NewMatrix(rows, 70)});
+                    WeightRef(), compute.exec.NewMatrix(rows, 70),
+                    rows == 129 ? Activation::kGeluTanh : Activation::kSilu});
   }
   GatedLinearMany(compute.exec, jobs);
   ASSERT_TRUE(compute.exec.ok());
   for (const GatedLinearJob& job : jobs) {
     const Matrix expected = Linear(compute.exec, job.x, job.gate, job.gate_bias);
     const Matrix up = Linear(compute.exec, job.x, job.up, job.up_bias);
-    compute.exec.kernels().silu_mul(expected.data, up.data, expected.size(), expected.data);
+    const KernelTable& kernels = compute.exec.kernels();
+    const auto gate =
+        job.activation == Activation::kSilu ? kernels.silu_mul : kernels.gelu_tanh_mul;
+    gate(expected.data, up.data, expected.size(), expected.data);
     EXPECT_TRUE(SameBits(Values(job.y), Values(expected))) << job.x.rows;
   }
   GatedLinearMany(compute.exec, {});

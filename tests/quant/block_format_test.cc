@@ -18,7 +18,7 @@ namespace {
 std::vector<float> Decode(const BlockFormat& format, const std::vector<std::byte>& blocks) {
   const int64_t n = static_cast<int64_t>(blocks.size()) / format.num_bytes * format.num_values;
   std::vector<float> y(static_cast<size_t>(n));
-  DecodeBlocks(format, blocks.data(), n, y.data());
+  format.decode(blocks.data(), n, y.data());
   return y;
 }
 

@@ -147,6 +147,20 @@ TEST_F(WeightStoreTest, VectorsAreWidened) {
   }
 }
 
+TEST_F(WeightStoreTest, OffsetsAreAddedToVectors) {
+  for (const Residency residency : kResidencies) {
+    WeightStore store(table_, "the/model", residency, budget_);
+    const std::map<std::string, WeightRef> refs = {{"v32", *store.Declare(kHead, "v32", {5}, 1)},
+                                                   {"v16", *store.Declare(kHead, "v16", {3}, 1)}};
+    ASSERT_TRUE(store.Load().ok());
+    for (const auto& [name, ref] : refs) {
+      std::vector<float> expected = FromBytes(made_[name].bytes, made_[name].dtype);
+      for (float& value : expected) value = value + 1;
+      EXPECT_TRUE(SameBits({ref.f32(), expected.size()}, expected)) << name;
+    }
+  }
+}
+
 // Tied embeddings: two weights, one copy.
 TEST_F(WeightStoreTest, ATensorMayBeDeclaredTwice) {
   for (const Residency residency : kResidencies) {

@@ -13,7 +13,7 @@ TEST(MachineLimits, AreMeasuredWithinTheBudget) {
   for (const KernelTable* table : {AvailableKernels().front(), AvailableKernels().back()}) {
     Context context(2, *table, kBudget);
     {
-      Result<MachineLimits> limits = MachineLimits::Create(context, 0);
+      Result<MachineLimits> limits = MachineLimits::Create(context, Product::kF32, 0);
       ASSERT_TRUE(limits.ok()) << limits.status().message();
       EXPECT_EQ(limits->read_bytes(), kBudget / 2);
       // The memory for measuring is not the model's.
@@ -37,14 +37,14 @@ TEST(MachineLimits, AreMeasuredWithinTheBudget) {
 
 TEST(MachineLimits, AMegabyteIsReadHoweverLittleIsLeft) {
   Context context(1, *AvailableKernels().back(), 1000);
-  const Result<MachineLimits> limits = MachineLimits::Create(context, 0);
+  const Result<MachineLimits> limits = MachineLimits::Create(context, Product::kF32, 0);
   ASSERT_TRUE(limits.ok()) << limits.status().message();
   EXPECT_EQ(limits->read_bytes(), uint64_t{1} << 20);
 }
 
 TEST(MachineLimits, LeavesRoomForMappedFiles) {
   Context context(1, *AvailableKernels().back(), kBudget);
-  const Result<MachineLimits> limits = MachineLimits::Create(context, UINT64_MAX);
+  const Result<MachineLimits> limits = MachineLimits::Create(context, Product::kF32, UINT64_MAX);
   ASSERT_TRUE(limits.ok()) << limits.status().message();
   EXPECT_EQ(limits->read_bytes(), uint64_t{1} << 20);
 }

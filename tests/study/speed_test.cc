@@ -21,7 +21,7 @@ class SpeedMeasuring : public testing::Test {
     options.memory_limit_bytes = uint64_t{64} << 20;
     engine_ = OpenOrFail(TinyModel(TinyMixtralConfig()), options);
     ASSERT_NE(engine_, nullptr);
-    auto limits = MachineLimits::Create(engine_->context(), 0);
+    auto limits = MachineLimits::Create(engine_->context(), Product::kF32, 0);
     ASSERT_TRUE(limits.ok()) << limits.status().message();
     limits_ = std::make_unique<MachineLimits>(*std::move(limits));
   }

@@ -8,7 +8,10 @@
 #include <string_view>
 #include <utility>
 
+#include "format/config_reader.h"
 #include "format/safetensors.h"
+#include "models/model.h"
+#include "store/weight_store.h"
 #include "support/random_values.h"
 #include "tokenize/tiny_tokenizer.h"
 
@@ -19,9 +22,24 @@ using nlohmann::json;
 
 constexpr double kScale = 0.5;  // far enough from 0 for every weight to matter
 
+// Names and shapes that the model of a config asks for.
+std::map<std::string, Shape> DeclaredTensors(const json& config) {
+  MemoryBudget budget;
+  ThreadPool pool(1);
+  WeightStore store(RandomWeights(), "config.json", budget, pool);
+  ConfigReader reader(config, "config.json");
+  const auto model = BuildModel(reader, store);
+  EXPECT_TRUE(model.ok()) << model.status().message();
+  std::map<std::string, Shape> tensors;
+  for (const Weight& weight : store.weights()) tensors[weight.name] = weight.shape;
+  return tensors;
+}
+
 // Names and shapes as transformers writes them.
 std::map<std::string, Shape> TensorsOf(const json& c) {
   const std::string type = c["model_type"];
+  const auto listed = {"llama", "mistral", "mixtral", "qwen2", "qwen3"};
+  if (std::find(listed.begin(), listed.end(), type) == listed.end()) return DeclaredTensors(c);
   const int64_t d = c["hidden_size"];
   const int64_t heads = c["num_attention_heads"];
   const int64_t head_dim = c.value("head_dim", d / heads);
@@ -81,6 +99,29 @@ json TinyMixtralConfig() {
   config["model_type"] = "mixtral";
   config["num_local_experts"] = 3;
   config["num_experts_per_tok"] = 2;
+  return config;
+}
+
+json TinyConfig(std::string_view model_type) {
+  if (model_type == "mixtral") return TinyMixtralConfig();
+  json config = TinyLlamaConfig();
+  config["model_type"] = model_type;
+  if (model_type.starts_with("gemma3")) {
+    config["tie_word_embeddings"] = false;
+    config["sliding_window"] = 4;
+    config["sliding_window_pattern"] = 2;
+    config["query_pre_attn_scalar"] = 8;
+  }
+  if (model_type == "gemma3") {
+    config["model_type"] = "gemma3_text";
+    return {{"model_type", "gemma3"}, {"text_config", config}, {"eos_token_id", 2}};
+  }
+  if (model_type.ends_with("moe")) {
+    config.update({{"num_experts", 3},
+                   {"num_experts_per_tok", 2},
+                   {"moe_intermediate_size", 6},
+                   {"shared_expert_intermediate_size", 10}});
+  }
   return config;
 }
 

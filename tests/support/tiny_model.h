@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tensor/shape.h"
@@ -17,6 +18,8 @@ namespace moiety {
 nlohmann::json TinyLlamaConfig();
 // The same with 3 experts of width 8, 2 per token.
 nlohmann::json TinyMixtralConfig();
+// The same for any type that moiety has; layer 0 of "gemma3" slides, by 4.
+nlohmann::json TinyConfig(std::string_view model_type);
 
 // A tokenizer with one token per byte: byte b has the id ByteId(b). Those of ASCII text are pieces
 // of their own, the others byte tokens, as in Llama's tokenizers.
@@ -26,8 +29,9 @@ inline constexpr int32_t ByteId(char byte) { return 6 + static_cast<uint8_t>(byt
 
 class TinyModel {
  public:
-  // Random f32 weights for a config of the types that moiety had first: llama, mistral, mixtral,
-  // qwen2, qwen3.
+  // Random f32 weights: for a config of the types that moiety had first (llama, mistral, mixtral,
+  // qwen2, qwen3) of names and shapes that are listed for it, for others those that the model asks
+  // for. (That it asks for the right ones is seen by the goldens.)
   explicit TinyModel(nlohmann::json config, uint64_t seed = 1);
 
   nlohmann::json& config() { return config_; }

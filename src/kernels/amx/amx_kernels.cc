@@ -10,8 +10,15 @@
 
 namespace moiety {
 extern const KernelTable kAmxKernels;
+void MultiplyAvx512Vnni(const BlockMatmulArgs& args);
 namespace amx {
 namespace {
+
+// Every processor with AMX has VNNI.
+void BlockMatmul(const BlockMatmulArgs& args) {
+  CountCall();
+  MultiplyAvx512Vnni(args);
+}
 
 void MatmulBf16(const Bf16MatmulArgs& args) {
   CountCall();

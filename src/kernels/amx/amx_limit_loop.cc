@@ -1,9 +1,15 @@
 // How fast AMX multiplies bf16 at most; see limit_loops.h.
 #include "kernels/amx/tiles.h"
+#include "kernels/limit_loops.h"
 
 namespace moiety {
 
-float MultiplyAddAmx(int64_t count) {
+extern const LimitLoops kAvx512LimitLoops;
+extern const LimitLoops kAmxBf16Loops;
+
+namespace {
+
+float MultiplyAdd(int64_t count) {
   alignas(64) float sums[16 * 16];
   Tiles::Configure();
   Tiles::Zero<0>();
@@ -23,7 +29,11 @@ float MultiplyAddAmx(int64_t count) {
   return sums[0];
 }
 
-extern const int64_t kAmxFlopsPerBlock;
-const int64_t kAmxFlopsPerBlock = int64_t{4} * 2 * 16 * 16 * 32;
+// Reading is that of AVX-512.
+float Read(const float* x, int64_t count) { return kAvx512LimitLoops.read(x, count); }
+
+}  // namespace
+
+const LimitLoops kAmxBf16Loops = {"amx", MultiplyAdd, int64_t{4} * 2 * 16 * 16 * 32, Read};
 
 }  // namespace moiety

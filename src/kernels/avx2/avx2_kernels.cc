@@ -144,14 +144,23 @@ inline float SumTree(Vec v) {
 }  // namespace
 }  // namespace moiety::avx2
 
+#include "kernels/avx2/avx2_block_sums.h"
+#include "kernels/avx2/avx2_panel_ints.h"
+#include "kernels/kernels.h"
+// After what they are built from.
+#include "kernels/generic/block_matmul_impl.h"
 #include "kernels/generic/kernels_impl.h"
 
 namespace moiety {
 extern const KernelTable kAvx2Kernels;
 namespace avx2 {
 namespace {
-constexpr KernelTable kTable = MOIETY_GENERIC_KERNEL_TABLE("avx2");
+void BlockMatmul(const BlockMatmulArgs& args) {
+  CountCall();
+  MultiplyBlocks(args);
 }
+constexpr KernelTable kTable = MOIETY_GENERIC_KERNEL_TABLE("avx2");
+}  // namespace
 }  // namespace avx2
 const KernelTable kAvx2Kernels = avx2::kTable;
 }  // namespace moiety

@@ -19,6 +19,20 @@ struct Reg {
   static void Store(float* p, Type v) { _mm512_storeu_ps(p, v); }
 };
 
+// Sums of two neighbouring products, and of those: what all kernels need.
+struct IntReg {
+  using Type = __m512i;
+  static constexpr int kProducts = 64;
+  static constexpr int kChains = 8;
+  static Type Zero() { return _mm512_setzero_si512(); }
+  static Type Step(Type acc) {
+    Type x = _mm512_set1_epi16(-255);  // 1 and -1
+    asm("" : "+v"(x));                 // multiplied each time
+    return _mm512_add_epi16(acc, _mm512_maddubs_epi16(_mm512_set1_epi8(1), x));
+  }
+  static int Low(Type acc) { return _mm_extract_epi16(_mm512_castsi512_si128(acc), 0) & 0xFFFF; }
+};
+
 }  // namespace
 }  // namespace moiety::avx512
 
@@ -28,4 +42,7 @@ namespace moiety {
 extern const LimitLoops kAvx512LimitLoops;
 const LimitLoops kAvx512LimitLoops = {"avx512", avx512::MultiplyAdd, avx512::kFlopsPerBlock,
                                       avx512::Read};
+extern const LimitLoops kAvx512Int8Loops;
+const LimitLoops kAvx512Int8Loops = {"avx512", avx512::MultiplyAddInt8, avx512::kInt8OpsPerBlock,
+                                     avx512::Read};
 }  // namespace moiety

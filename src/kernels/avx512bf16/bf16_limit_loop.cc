@@ -3,13 +3,18 @@
 
 #include <cstdint>
 
+#include "kernels/limit_loops.h"
+
 namespace moiety {
 
-namespace {
-constexpr int kChains = 16;
-}  // namespace
+extern const LimitLoops kAvx512LimitLoops;
+extern const LimitLoops kAvx512Bf16Loops;
 
-float MultiplyAddAvx512Bf16(int64_t count) {
+namespace {
+
+constexpr int kChains = 16;
+
+float MultiplyAdd(int64_t count) {
   // 1 · 1 + 1 · -1: the sums stay what they are.
   const auto a = reinterpret_cast<__m512bh>(_mm512_set1_epi32(0x3F803F80));
   const auto b = reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(0xBF803F80U)));
@@ -25,7 +30,11 @@ float MultiplyAddAvx512Bf16(int64_t count) {
   return _mm512_cvtss_f32(sum);
 }
 
-extern const int64_t kAvx512Bf16FlopsPerBlock;
-const int64_t kAvx512Bf16FlopsPerBlock = int64_t{2} * 32 * kChains;
+// Reading is that of AVX-512.
+float Read(const float* x, int64_t count) { return kAvx512LimitLoops.read(x, count); }
+
+}  // namespace
+
+const LimitLoops kAvx512Bf16Loops = {"avx512", MultiplyAdd, int64_t{2} * 32 * kChains, Read};
 
 }  // namespace moiety

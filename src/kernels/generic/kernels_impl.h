@@ -7,6 +7,7 @@
 //
 // and a type `Part`, one register of a Vec: Zero() Load(p) Store(p) Fma(a, b, c), kLanes and a tile
 // of its own; Vec itself where all lanes fit one, else with Vec::StoreParts(p, stride).
+// BlockMatmul(args) is defined beside the table; see block_matmul_impl.h.
 //
 // Nothing here may come from the standard library or be an inline function shared with other files:
 // the linker could keep the copy compiled for this instruction set for everybody.
@@ -72,6 +73,7 @@ inline Vec ExpVec(Vec x) {
 
 #include "kernels/generic/matmul_impl.h"
 #include "kernels/generic/outer_matmul_impl.h"
+#include "kernels/generic/quantize_impl.h"
 // After what it is built from.
 #include "kernels/generic/attention_impl.h"
 
@@ -97,6 +99,17 @@ void SiluMul(const float* gate, const float* up, int64_t n, float* y) {
     const Vec g = LoadUpTo(gate + k, n - k);
     const Vec silu = g / (Vec::Set(1.0F) + ExpVec(-g));
     StoreUpTo(silu * LoadUpTo(up + k, n - k), y + k, n - k);
+  }
+}
+
+void GeluTanhMul(const float* gate, const float* up, int64_t n, float* y) {
+  const Vec cubic = Vec::Set(gelu_constants::kCubic);
+  const Vec linear = Vec::Set(gelu_constants::kLinear);
+  for (int64_t k = 0; k < n; k += kLanes) {
+    const Vec g = LoadUpTo(gate + k, n - k);
+    const Vec t = g * Fma(cubic, g * g, linear);
+    const Vec gelu = g / (Vec::Set(1.0F) + ExpVec(-t));
+    StoreUpTo(gelu * LoadUpTo(up + k, n - k), y + k, n - k);
   }
 }
 
@@ -152,11 +165,12 @@ void Rope(float* x, const float* cos, const float* sin, int64_t half) {
 }  // namespace moiety
 
 // The table of this instruction set, from the functions above.
-#define MOIETY_GENERIC_KERNEL_TABLE(name)                                                       \
-  {                                                                                             \
-    .isa = name, .num_calls = &num_calls, .matmul = {Matmul<float>, Matmul<F16>, Matmul<BF16>}, \
-    .outer_matmul = {OuterMatmul<float>, OuterMatmul<F16>, OuterMatmul<BF16>},                  \
-    .matmul_bf16 = nullptr, .pack_bf16 = nullptr, .rms_norm = RmsNorm, .silu_mul = SiluMul,     \
-    .add = Add, .axpy = Axpy, .sum_exp = SumExp, .softmax = Softmax, .rope = Rope,              \
-    .attend_tile = AttendTile, .attend_merge = AttendMerge,                                     \
+#define MOIETY_GENERIC_KERNEL_TABLE(name)                                                          \
+  {                                                                                                \
+    .isa = name, .num_calls = &num_calls, .matmul = {Matmul<float>, Matmul<F16>, Matmul<BF16>},    \
+    .quantize_rows = QuantizeRows, .block_matmul = BlockMatmul,                                    \
+    .outer_matmul = {OuterMatmul<float>, OuterMatmul<F16>, OuterMatmul<BF16>},                     \
+    .matmul_bf16 = nullptr, .pack_bf16 = nullptr, .rms_norm = RmsNorm, .silu_mul = SiluMul,        \
+    .gelu_tanh_mul = GeluTanhMul, .add = Add, .axpy = Axpy, .sum_exp = SumExp, .softmax = Softmax, \
+    .rope = Rope, .attend_tile = AttendTile, .attend_merge = AttendMerge,                          \
   }

@@ -4,6 +4,11 @@
 //   kLanes  kChains (multiply-adds that run at the same time: latency × units, as registers allow)
 //   Set(x) Load(p) Fma(a, b, c) Add(a, b) Store(p, v)
 //
+// and a type `IntReg` of the integers that products of bytes are added to, at most
+//
+//   kProducts (of a step)  kChains  Zero() Step(acc, bytes): acc + Σ of products, which are 0
+//   Low(acc): one of the sums
+//
 // As in kernels_impl.h, nothing here may be shared with other files.
 #ifndef MOIETY_KERNEL_NAMESPACE
 #error "include from an instruction set's folder only"
@@ -39,6 +44,19 @@ float MultiplyAdd(int64_t count) {
   return SumOf(acc, Reg::kChains);
 }
 
+float MultiplyAddInt8(int64_t count) {
+  typename IntReg::Type acc[IntReg::kChains];
+#pragma GCC unroll 32
+  for (int i = 0; i < IntReg::kChains; ++i) acc[i] = IntReg::Zero();
+  for (int64_t n = 0; n < count; ++n) {
+#pragma GCC unroll 32
+    for (int i = 0; i < IntReg::kChains; ++i) acc[i] = IntReg::Step(acc[i]);
+  }
+  int sum = 0;
+  for (int i = 0; i < IntReg::kChains; ++i) sum += IntReg::Low(acc[i]);
+  return static_cast<float>(sum);
+}
+
 float Read(const float* x, int64_t count) {
   constexpr int kSums = 8;
   constexpr int64_t kAhead = 1024;  // values: what the processor's own prefetching may not cover
@@ -59,6 +77,7 @@ float Read(const float* x, int64_t count) {
 }
 
 constexpr int64_t kFlopsPerBlock = int64_t{2} * Reg::kLanes * Reg::kChains;
+constexpr int64_t kInt8OpsPerBlock = int64_t{2} * IntReg::kProducts * IntReg::kChains;
 
 }  // namespace
 }  // namespace MOIETY_KERNEL_NAMESPACE

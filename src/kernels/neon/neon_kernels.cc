@@ -148,14 +148,23 @@ inline float SumTree(Vec v) {
 }  // namespace
 }  // namespace moiety::neon
 
+#include "kernels/kernels.h"
+#include "kernels/neon/neon_block_sums.h"
+#include "kernels/neon/neon_panel_ints.h"
+// After what they are built from.
+#include "kernels/generic/block_matmul_impl.h"
 #include "kernels/generic/kernels_impl.h"
 
 namespace moiety {
 extern const KernelTable kNeonKernels;
 namespace neon {
 namespace {
-constexpr KernelTable kTable = MOIETY_GENERIC_KERNEL_TABLE("neon");
+void BlockMatmul(const BlockMatmulArgs& args) {
+  CountCall();
+  MultiplyBlocks(args);
 }
+constexpr KernelTable kTable = MOIETY_GENERIC_KERNEL_TABLE("neon");
+}  // namespace
 }  // namespace neon
 const KernelTable kNeonKernels = neon::kTable;
 }  // namespace moiety

@@ -19,6 +19,20 @@ struct Reg {
   static void Store(float* p, Type v) { vst1q_f32(p, v); }
 };
 
+struct IntReg {
+  using Type = int16x8_t;
+  static constexpr int kProducts = 8;
+  static constexpr int kChains = 16;
+  static Type Zero() { return vdupq_n_s16(0); }
+  static Type Step(Type acc) {
+    int8x8_t x = vreinterpret_s8_s16(vdup_n_s16(-255));  // 1 and -1
+    asm("" : "+w"(x));                                   // multiplied each time
+    return vmlal_s8(acc, x, vdup_n_s8(1));
+  }
+  // Of a lane that took 1 and of one that took -1.
+  static int Low(Type acc) { return vgetq_lane_s16(acc, 0) + vgetq_lane_s16(acc, 1); }
+};
+
 }  // namespace
 }  // namespace moiety::neon
 
@@ -27,4 +41,7 @@ struct Reg {
 namespace moiety {
 extern const LimitLoops kNeonLimitLoops;
 const LimitLoops kNeonLimitLoops = {"neon", neon::MultiplyAdd, neon::kFlopsPerBlock, neon::Read};
+extern const LimitLoops kNeonInt8Loops;
+const LimitLoops kNeonInt8Loops = {"neon", neon::MultiplyAddInt8, neon::kInt8OpsPerBlock,
+                                   neon::Read};
 }  // namespace moiety

@@ -2,9 +2,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
 
 #include "base/exact_math.h"
 #include "kernels/kernels.h"
+#include "quant/all_formats.h"
+#include "quant/formats.h"
 #include "tensor/dtype.h"
 
 namespace moiety {
@@ -38,6 +43,8 @@ float LaneDot(int64_t n, const A& a, const B& b) {
   return SumTree(lanes);
 }
 
+float Max(float a, float b) { return a > b ? a : b; }
+
 float Widen(float value) { return value; }
 struct F16 {
   uint16_t bits;
@@ -59,6 +66,73 @@ void Matmul(const MatmulArgs& a) {
           a.depth, [&](int64_t k) { return x[k]; }, [&](int64_t k) { return Widen(w[k]); });
       if (a.bias != nullptr) y = y + a.bias[j];
       a.y[i * a.y_stride + j] = y;
+    }
+  }
+}
+
+template <class F>
+float DotOfBlocks(const BlockMatmulArgs& a, int64_t row, int64_t output) {
+  const int64_t row_blocks = a.depth / F::kValues;
+  const std::byte* w = a.w + output * row_blocks * static_cast<int64_t>(sizeof(typename F::Block));
+  float y = 0;
+  for (int64_t b = 0; b < row_blocks; ++b) {
+    typename F::Block block;
+    std::memcpy(&block, w + b * static_cast<int64_t>(sizeof(block)), sizeof(block));
+    Codes codes;
+    F::template Unpack<PlainIsa>(block, codes);
+    const int64_t first = row * a.depth + b * F::kValues;
+    int32_t sum = 0;
+    int32_t min_sum = 0;
+    for (int64_t i = 0; i < F::kValues; ++i) {
+      const int part = F::kValues == kMaxBlockValues ? codes.parts[i / kPartValues] : 1;
+      sum += part * (codes.codes[i] - F::kOffset) * a.x.values[first + i];
+      if constexpr (F::kHasMins) min_sum += codes.mins[i / kPartValues] * a.x.values[first + i];
+    }
+    const float scale = a.x.scales[row * row_blocks + b];
+    y = std::fma(codes.scale * scale, static_cast<float>(sum), y);
+    if constexpr (F::kHasMins) {
+      y = std::fma(-(codes.min_scale * scale), static_cast<float>(min_sum), y);
+    }
+  }
+  return a.bias == nullptr ? y : y + a.bias[output];
+}
+
+void BlockMatmul(const BlockMatmulArgs& a) {
+  CountCall();
+  VisitFormat(a.format, [&](auto format) {
+    for (int64_t i = 0; i < a.rows; ++i) {
+      for (int64_t j = 0; j < a.outputs; ++j) {
+        a.y[i * a.y_stride + j] = DotOfBlocks<decltype(format)>(a, i, j);
+      }
+    }
+  });
+}
+
+void QuantizeRows(const QuantizeArgs& a) {
+  for (int64_t row = 0; row < a.rows; ++row) {
+    for (int64_t b = 0; b < a.depth / a.block_values; ++b) {
+      const float* x = a.x + row * a.x_stride + b * a.block_values;
+      int8_t* values = a.values + row * a.depth + b * a.block_values;
+      float largest = 0;
+      bool finite = true;
+      for (int64_t i = 0; i < a.block_values; ++i) {
+        finite = finite && std::isfinite(x[i]);
+        largest = Max(std::fabs(x[i]), largest);
+      }
+      const bool zero = !finite || largest < kLeastQuantized;
+      const float inverse = 127.0F / largest;
+      for (int64_t i = 0; i < a.block_values; ++i) {
+        values[i] = zero ? int8_t{0} : static_cast<int8_t>(std::nearbyint(x[i] * inverse));
+      }
+      a.scales[row * (a.depth / a.block_values) + b] = !finite
+                                                           ? std::numeric_limits<float>::quiet_NaN()
+                                                       : zero ? 0.0F
+                                                              : largest / 127.0F;
+    }
+    for (int64_t part = 0; part < a.depth / kPartValues; ++part) {
+      const int8_t* values = a.values + row * a.depth + part * kPartValues;
+      a.sums[row * (a.depth / kPartValues) + part] =
+          static_cast<int16_t>(std::accumulate(values, values + kPartValues, 0));
     }
   }
 }
@@ -87,6 +161,14 @@ void SiluMul(const float* gate, const float* up, int64_t n, float* y) {
   for (int64_t k = 0; k < n; ++k) y[k] = gate[k] / (1.0F + Exp(-gate[k])) * up[k];
 }
 
+void GeluTanhMul(const float* gate, const float* up, int64_t n, float* y) {
+  for (int64_t k = 0; k < n; ++k) {
+    const float g = gate[k];
+    const float t = g * std::fma(gelu_constants::kCubic, g * g, gelu_constants::kLinear);
+    y[k] = g / (1.0F + Exp(-t)) * up[k];
+  }
+}
+
 void Add(const float* x, int64_t n, float* y) {
   for (int64_t k = 0; k < n; ++k) y[k] = x[k] + y[k];
 }
@@ -94,8 +176,6 @@ void Add(const float* x, int64_t n, float* y) {
 void Axpy(float a, const float* x, int64_t n, float* y) {
   for (int64_t k = 0; k < n; ++k) y[k] = std::fma(a, x[k], y[k]);
 }
-
-float Max(float a, float b) { return a > b ? a : b; }
 
 // x[k] = exp(x[k] - max); returns their lane sum.
 float ExpAndSum(float* x, int64_t n, float max) {
@@ -180,11 +260,14 @@ const KernelTable kRefKernels = {
     .isa = "ref",
     .num_calls = &num_calls,
     .matmul = {Matmul<float>, Matmul<F16>, Matmul<BF16>},
+    .quantize_rows = QuantizeRows,
+    .block_matmul = BlockMatmul,
     .outer_matmul = {OuterMatmul<float>, OuterMatmul<F16>, OuterMatmul<BF16>},
     .matmul_bf16 = nullptr,
     .pack_bf16 = nullptr,
     .rms_norm = RmsNorm,
     .silu_mul = SiluMul,
+    .gelu_tanh_mul = GeluTanhMul,
     .add = Add,
     .axpy = Axpy,
     .sum_exp = SumExp,

@@ -1,0 +1,34 @@
+// IQ4_NL, 4.5 bits per value: 32 values, x = d · table[q].
+#ifndef MOIETY_QUANT_IQ4_NL_H_
+#define MOIETY_QUANT_IQ4_NL_H_
+
+#include "quant/codes.h"
+#include "quant/iq4_table.h"
+#include "tensor/dtype.h"
+
+namespace moiety {
+
+struct IQ4_NL {
+  static constexpr DType kType = DType::kIQ4_NL;
+  static constexpr int kValues = 32;
+  static constexpr int kOffset = 128;
+  static constexpr int kNumCodes = 256;
+  static constexpr int kEqualParts = 2;
+  static constexpr bool kHasMins = false;
+
+  struct [[gnu::packed]] Block {
+    uint16_t scale;        // f16
+    uint8_t low_high[16];  // value i in the low half of byte i, value 16 + i in the high half
+  };
+  static_assert(sizeof(Block) == 18);
+
+  template <class Isa>
+  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
+    out.scale = Isa::Half(block.scale);
+    StoreBytes(Isa::LookUp(kIq4Codes, Nibbles(block.low_high)), out.codes);
+  }
+};
+
+}  // namespace moiety
+
+#endif  // MOIETY_QUANT_IQ4_NL_H_

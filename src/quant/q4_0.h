@@ -1,0 +1,33 @@
+// Q4_0, 4.5 bits per value: 32 values, x = d · (q - 8), q in [0, 15].
+#ifndef MOIETY_QUANT_Q4_0_H_
+#define MOIETY_QUANT_Q4_0_H_
+
+#include "quant/codes.h"
+#include "tensor/dtype.h"
+
+namespace moiety {
+
+struct Q4_0 {
+  static constexpr DType kType = DType::kQ4_0;
+  static constexpr int kValues = 32;
+  static constexpr int kOffset = 8;
+  static constexpr int kNumCodes = 16;
+  static constexpr int kEqualParts = 2;
+  static constexpr bool kHasMins = false;
+
+  struct [[gnu::packed]] Block {
+    uint16_t scale;        // f16
+    uint8_t low_high[16];  // value i in the low half of byte i, value 16 + i in the high half
+  };
+  static_assert(sizeof(Block) == 18);
+
+  template <class Isa>
+  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
+    out.scale = Isa::Half(block.scale);
+    StoreBytes(Nibbles(block.low_high), out.codes);
+  }
+};
+
+}  // namespace moiety
+
+#endif  // MOIETY_QUANT_Q4_0_H_
