@@ -10,7 +10,7 @@
 # layering.sh --self-test: breaks each rule in a tree of its own and sees that it is noticed.
 set -u
 
-folders="base io tensor quant format jinja tokenize chat kernels ops dist routing store moe models runtime"
+folders="base io tensor quant format jinja tokenize convert chat kernels ops dist routing store moe models runtime"
 folders="$folders serve train study cli"
 
 check_tree() {

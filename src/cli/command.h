@@ -28,6 +28,8 @@ Action AddTokenize(CLI::App& app);
 Action AddDetokenize(CLI::App& app);
 Action AddTokenizer(CLI::App& app);
 Action AddTemplate(CLI::App& app);
+Action AddConvert(CLI::App& app);
+Action AddQuantize(CLI::App& app);
 
 // A sub-command with a description, and examples that --help ends with.
 CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& description,

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/format.h"
+#include "format/gguf_architectures.h"
 #include "format/gguf_metadata.h"
 #include "format/json.h"
 #include "io/mapped_file.h"
@@ -14,114 +15,9 @@
 namespace moiety {
 namespace {
 
+using namespace gguf;  // NOLINT(google-build-using-namespace): the tables
 using nlohmann::json;
 using Metadata = GgufMetadata;
-
-enum class Kind : uint8_t { kInteger, kNumber, kBool };
-
-// A key behind "ARCHITECTURE." and the field of config.json that says the same.
-struct KeyRow {
-  std::string_view key;
-  std::string_view field;
-  Kind kind = Kind::kInteger;
-  bool required = false;
-};
-constexpr std::array kKeys = {
-    KeyRow{"block_count", "num_hidden_layers", Kind::kInteger, true},
-    KeyRow{"context_length", "max_position_embeddings", Kind::kInteger, true},
-    KeyRow{"embedding_length", "hidden_size", Kind::kInteger, true},
-    KeyRow{"feed_forward_length", "intermediate_size", Kind::kInteger, true},
-    KeyRow{"attention.head_count", "num_attention_heads", Kind::kInteger, true},
-    KeyRow{"attention.head_count_kv", "num_key_value_heads"},
-    KeyRow{"attention.key_length", "head_dim"},
-    KeyRow{"attention.layer_norm_rms_epsilon", "rms_norm_eps", Kind::kNumber, true},
-    KeyRow{"attention.sliding_window", "sliding_window"},
-    KeyRow{"attention.sliding_window_pattern", "sliding_window_pattern"},
-    KeyRow{"attention.clamp_kqv", "clip_qkv", Kind::kNumber},
-    KeyRow{"attn_logit_softcapping", "attn_logit_softcapping", Kind::kNumber},
-    KeyRow{"final_logit_softcapping", "final_logit_softcapping", Kind::kNumber},
-    KeyRow{"rope.freq_base", "rope_theta", Kind::kNumber},
-    KeyRow{"rope.freq_base_swa", "rope_local_base_freq", Kind::kNumber},
-    KeyRow{"expert_used_count", "num_experts_per_tok"},
-    KeyRow{"expert_feed_forward_length", "moe_intermediate_size"},
-    KeyRow{"expert_shared_feed_forward_length", "shared_expert_intermediate_size"},
-    KeyRow{"expert_weights_norm", "norm_topk_prob", Kind::kBool},
-};
-
-struct NameRow {
-  std::string_view gguf;  // without ".weight" or ".bias"
-  std::string_view name;
-  bool is_row = false;  // a vector there is a matrix of one row here
-};
-// Of layers, behind "blk.N." and "model.layers.N.".
-constexpr std::array kLayerNames = {
-    NameRow{"attn_norm", "input_layernorm"},
-    NameRow{"attn_q", "self_attn.q_proj"},
-    NameRow{"attn_k", "self_attn.k_proj"},
-    NameRow{"attn_v", "self_attn.v_proj"},
-    NameRow{"attn_output", "self_attn.o_proj"},
-    NameRow{"attn_q_norm", "self_attn.q_norm"},
-    NameRow{"attn_k_norm", "self_attn.k_norm"},
-    NameRow{"post_attention_norm", "post_attention_layernorm"},
-    NameRow{"post_ffw_norm", "post_feedforward_layernorm"},
-    NameRow{"ffn_gate", "mlp.gate_proj"},
-    NameRow{"ffn_up", "mlp.up_proj"},
-    NameRow{"ffn_down", "mlp.down_proj"},
-    NameRow{"ffn_gate_shexp", "mlp.shared_expert.gate_proj"},
-    NameRow{"ffn_up_shexp", "mlp.shared_expert.up_proj"},
-    NameRow{"ffn_down_shexp", "mlp.shared_expert.down_proj"},
-    NameRow{"ffn_gate_inp_shexp", "mlp.shared_expert_gate", true},
-};
-constexpr std::array kNames = {
-    NameRow{"token_embd", "model.embed_tokens"},
-    NameRow{"output_norm", "model.norm"},
-    NameRow{"output", "lm_head"},
-};
-
-// What differs between architectures.
-struct Architecture {
-  std::string_view gguf;
-  std::string_view model_type = {};      // without experts; empty: has always some
-  std::string_view moe_model_type = {};  // with experts; empty: has none
-  std::string_view ffn_norm = "post_attention_layernorm";  // behind "model.layers.N."
-  // With experts: the field of their number, and names behind "model.layers.N.".
-  std::string_view num_experts = "num_experts";
-  std::string_view router = "mlp.gate";
-  std::string_view expert_gate = "mlp.experts.{e}.gate_proj";
-  std::string_view expert_up = "mlp.experts.{e}.up_proj";
-  std::string_view expert_down = "mlp.experts.{e}.down_proj";
-  // What norm_topk_prob is if the file does not say; null: no such field.
-  std::optional<bool> norm_topk_prob = {};
-  // Rows of q and k stand so that rope turns neighbours.
-  bool rope_interleave = false;
-  // Gains of norms have the 1 added that checkpoints leave out.
-  bool norm_gains_are_whole = false;
-  // The square of what scores are divided by is a field, query_pre_attn_scalar. Files seldom say
-  // it: it is the head's width, but d_model / heads in the model with this many blocks, which is
-  // how llama.cpp knows that one. 0: no such field.
-  int64_t query_scalar_by_width_blocks = 0;
-};
-constexpr std::array kArchitectures = {
-    Architecture{.gguf = "gemma3",
-                 .model_type = "gemma3_text",
-                 .ffn_norm = "pre_feedforward_layernorm",
-                 .norm_gains_are_whole = true,
-                 .query_scalar_by_width_blocks = 62},
-    Architecture{.gguf = "llama",
-                 .model_type = "llama",
-                 .moe_model_type = "mixtral",
-                 .num_experts = "num_local_experts",
-                 .router = "block_sparse_moe.gate",
-                 .expert_gate = "block_sparse_moe.experts.{e}.w1",
-                 .expert_up = "block_sparse_moe.experts.{e}.w3",
-                 .expert_down = "block_sparse_moe.experts.{e}.w2",
-                 .rope_interleave = true},
-    Architecture{.gguf = "olmoe", .moe_model_type = "olmoe", .norm_topk_prob = false},
-    Architecture{.gguf = "qwen2", .model_type = "qwen2"},
-    Architecture{.gguf = "qwen2moe", .moe_model_type = "qwen2_moe", .norm_topk_prob = false},
-    Architecture{.gguf = "qwen3", .model_type = "qwen3"},
-    Architecture{.gguf = "qwen3moe", .moe_model_type = "qwen3_moe", .norm_topk_prob = true},
-};
 
 Result<const Architecture*> FindArchitecture(Metadata& metadata) {
   const std::optional<std::string_view> name = metadata.String("general.architecture");
@@ -138,21 +34,35 @@ Result<const Architecture*> FindArchitecture(Metadata& metadata) {
                             metadata.where(), ShowJson(std::string(*name)), known));
 }
 
+// Sets the field of `object` if the key behind `prefix` is there.
+void ReadKey(Metadata& metadata, const std::string& prefix, const KeyRow& row, json& object) {
+  const std::string key = prefix + std::string(row.key);
+  if (row.required && metadata.Find(key) == nullptr) {
+    metadata.Fail(InvalidData(Format("{}: {} is missing", metadata.where(), key)));
+  }
+  const auto add = [&](const auto& value) {
+    if (value.has_value()) object[std::string(row.field)] = *value;
+  };
+  switch (row.kind) {
+    case Kind::kInteger:
+      add(metadata.Integer(key));
+      break;
+    case Kind::kNumber:
+      add(metadata.Number(key));
+      break;
+    case Kind::kBool:
+      add(metadata.Bool(key));
+      break;
+  }
+}
+
 // rope.scaling.* as the object rope_scaling.
 void AddRopeScaling(Metadata& metadata, const std::string& prefix, json& config) {
   const std::string rope = prefix + "rope.scaling.";
   const std::optional<std::string_view> type = metadata.String(rope + "type");
   if (!type.has_value() || *type == "none") return;
   json scaling = {{"rope_type", std::string(*type)}};
-  if (const auto factor = metadata.Number(rope + "factor")) scaling["factor"] = *factor;
-  if (const auto original = metadata.Integer(rope + "original_context_length")) {
-    scaling["original_max_position_embeddings"] = *original;
-  }
-  for (const auto& [key, field] :
-       {std::pair{"yarn_beta_fast", "beta_fast"}, std::pair{"yarn_beta_slow", "beta_slow"},
-        std::pair{"attn_factor", "attention_factor"}}) {
-    if (const auto number = metadata.Number(rope + key)) scaling[field] = *number;
-  }
+  for (const KeyRow& row : kRopeScalingKeys) ReadKey(metadata, rope, row, scaling);
   config["rope_scaling"] = std::move(scaling);
 }
 
@@ -173,8 +83,10 @@ void AddExperts(Metadata& metadata, const Architecture& architecture, json& conf
         Unsupported(Format("{}: {}{} is {}: {}", metadata.where(), prefix, key, value, problem)));
   };
   const int64_t experts = metadata.Integer(prefix + "expert_count").value_or(0);
-  const std::string_view model_type =
-      experts == 0 ? architecture.model_type : architecture.moe_model_type;
+  const std::string_view sliding_type = architecture.sliding_model_types[0];
+  const bool slides = !config["sliding_window"].is_null() && !sliding_type.empty();
+  const std::string_view dense_type = slides ? sliding_type : architecture.model_type;
+  const std::string_view model_type = experts == 0 ? dense_type : architecture.moe_model_type;
   if (model_type.empty()) {
     refuse("expert_count", experts,
            Format("{} {} experts is not supported", architecture.gguf,
@@ -201,27 +113,7 @@ void AddExperts(Metadata& metadata, const Architecture& architecture, json& conf
 json ReadConfig(Metadata& metadata, const Architecture& architecture, bool tied) {
   const std::string prefix = std::string(architecture.gguf) + ".";
   json config = json::object();
-  for (const KeyRow& row : kKeys) {
-    const std::string key = prefix + std::string(row.key);
-    const std::string field(row.field);
-    if (row.required && metadata.Find(key) == nullptr) {
-      metadata.Fail(InvalidData(Format("{}: {} is missing", metadata.where(), key)));
-    }
-    const auto add = [&](const auto& value) {
-      if (value.has_value()) config[field] = *value;
-    };
-    switch (row.kind) {
-      case Kind::kInteger:
-        add(metadata.Integer(key));
-        break;
-      case Kind::kNumber:
-        add(metadata.Number(key));
-        break;
-      case Kind::kBool:
-        add(metadata.Bool(key));
-        break;
-    }
-  }
+  for (const KeyRow& row : kKeys) ReadKey(metadata, prefix, row, config);
   if (!config.contains("sliding_window")) config["sliding_window"] = nullptr;
   config["tie_word_embeddings"] = tied;
   config["rope_interleave"] = architecture.rope_interleave;
@@ -309,9 +201,8 @@ Result<GenerationConfig> ReadGeneration(Metadata& metadata) {
 
 // "blk.12.attn_q" → 12 and "attn_q".
 std::optional<std::pair<std::string, std::string_view>> SplitLayer(std::string_view name) {
-  constexpr std::string_view kPrefix = "blk.";
-  if (name.substr(0, kPrefix.size()) != kPrefix) return std::nullopt;
-  name.remove_prefix(kPrefix.size());
+  if (!name.starts_with(kLayerPrefix)) return std::nullopt;
+  name.remove_prefix(kLayerPrefix.size());
   const size_t dot = name.find('.');
   if (dot == std::string_view::npos || dot == 0 || name.find_first_not_of("0123456789") != dot) {
     return std::nullopt;
@@ -327,9 +218,8 @@ const NameRow* Lookup(const std::array<NameRow, N>& rows, std::string_view stem)
 }
 
 std::string WithExpert(std::string_view pattern, int64_t expert) {
-  constexpr std::string_view kField = "{e}";
   std::string name(pattern);
-  return name.replace(name.find(kField), kField.size(), std::to_string(expert));
+  return name.replace(name.find(kExpertField), kExpertField.size(), std::to_string(expert));
 }
 
 // The names that tensors get.
@@ -349,14 +239,15 @@ class Namer {
       table.tensors.emplace(row == nullptr ? gguf : std::string(row->name) + suffix, info);
       return;
     }
-    const std::string prefix = "model.layers." + layer->first + ".";
+    const std::string prefix = std::string(kHfLayerPrefix) + layer->first + ".";
     if (const std::string_view pattern = Experts(layer->second); !pattern.empty()) {
       AddExperts(prefix, pattern, suffix, info, table);
       return;
     }
     std::string_view name;
-    if (layer->second == "ffn_norm") name = architecture_.ffn_norm;
-    if (layer->second == "ffn_gate_inp") name = architecture_.router;
+    for (const OwnNameRow& row : kOwnNames) {
+      if (row.gguf == layer->second) name = architecture_.*row.name;
+    }
     if (const NameRow* const row = Lookup(kLayerNames, layer->second)) {
       name = row->name;
       if (row->is_row && info.shape.size() == 1) info.shape.insert(info.shape.begin(), 1);
@@ -366,9 +257,9 @@ class Namer {
 
  private:
   std::string_view Experts(std::string_view stem) const {
-    if (stem == "ffn_gate_exps") return architecture_.expert_gate;
-    if (stem == "ffn_up_exps") return architecture_.expert_up;
-    if (stem == "ffn_down_exps") return architecture_.expert_down;
+    for (const OwnNameRow& row : kStacks) {
+      if (row.gguf == stem) return architecture_.*row.name;
+    }
     return {};
   }
 
@@ -444,6 +335,9 @@ Result<GgufModel> ReadGgufModel(GgufHeader header, TensorTable tensors, const st
   AddQueryScalar(metadata, *architecture, config);
   AddVocabulary(metadata, *architecture, config);
   MOIETY_RETURN_IF_ERROR(metadata.status());
+  for (const BiasRow& row : kBiases) {
+    if (tensors.tensors.contains(row.tensor)) config[std::string(row.field)] = true;
+  }
   MOIETY_ASSIGN_OR_RETURN(model.generation, ReadGeneration(metadata));
   const std::string num_experts(architecture->num_experts);
   const Namer namer(*architecture,
@@ -457,11 +351,11 @@ Result<GgufModel> ReadGgufModel(GgufHeader header, TensorTable tensors, const st
 
 bool IsGgufPath(const std::filesystem::path& path) { return path.extension() == ".gguf"; }
 
-Result<GgufModel> OpenGgufModel(const std::filesystem::path& path) {
-  TensorTable tensors;
-  MOIETY_ASSIGN_OR_RETURN(GgufHeader header, AddFile(path, tensors));
+Result<GgufFiles> OpenGgufFiles(const std::filesystem::path& path) {
+  GgufFiles files;
+  MOIETY_ASSIGN_OR_RETURN(files.header, AddFile(path, files.tensors));
   const std::string where = path.string();
-  Metadata metadata(header, where);
+  Metadata metadata(files.header, where);
   const int64_t count = metadata.Integer("split.count").value_or(0);
   MOIETY_RETURN_IF_ERROR(metadata.status());
   if (count > 1) {
@@ -472,10 +366,28 @@ Result<GgufModel> OpenGgufModel(const std::filesystem::path& path) {
     }
     MOIETY_ASSIGN_OR_RETURN(const auto parts, Parts(path, count));
     for (size_t i = 1; i < parts.size(); ++i) {
-      MOIETY_RETURN_IF_ERROR(AddFile(parts[i], tensors).status());
+      MOIETY_RETURN_IF_ERROR(AddFile(parts[i], files.tensors).status());
     }
   }
-  return ReadGgufModel(std::move(header), std::move(tensors), where);
+  return files;
+}
+
+Result<GgufModel> OpenGgufModel(const std::filesystem::path& path) {
+  MOIETY_ASSIGN_OR_RETURN(GgufFiles files, OpenGgufFiles(path));
+  return ReadGgufModel(std::move(files.header), std::move(files.tensors), path.string());
+}
+
+int64_t InterleavedHeads(const json& config, std::string_view tensor) {
+  if (!config.value("rope_interleave", false) || !tensor.starts_with(kHfLayerPrefix)) return 0;
+  const size_t stem = tensor.find('.', kHfLayerPrefix.size());
+  if (stem == std::string_view::npos) return 0;
+  const std::string_view name = tensor.substr(stem + 1, tensor.rfind('.') - stem - 1);
+  for (const NameRow& row : kLayerNames) {
+    if (row.name != name || row.rope == RopeHeads::kNone) continue;
+    const auto heads = config.value("num_attention_heads", int64_t{0});
+    return row.rope == RopeHeads::kQuery ? heads : config.value("num_key_value_heads", heads);
+  }
+  return 0;
 }
 
 }  // namespace moiety

@@ -5,10 +5,12 @@
 #ifndef MOIETY_FORMAT_GGUF_MODEL_H_
 #define MOIETY_FORMAT_GGUF_MODEL_H_
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 #include "format/generation_config.h"
 #include "format/gguf.h"
@@ -26,6 +28,16 @@ struct GgufModel {
   GgufHeader header;  // of the first file; refers to tensors.files
 };
 
+// A file, or all parts of a split one, as they are.
+struct GgufFiles {
+  GgufHeader header;    // of the first; refers to tensors.files
+  TensorTable tensors;  // of all, by their names in the files
+};
+
+// Opens a file or, given its first part, a split one. Fails as OpenGgufModel() does, but for what
+// metadata and tensors mean: any architecture will do.
+Result<GgufFiles> OpenGgufFiles(const std::filesystem::path& path);
+
 // Whether a path names a model of this kind: by ".gguf" at its end.
 bool IsGgufPath(const std::filesystem::path& path);
 
@@ -38,6 +50,11 @@ Result<GgufModel> OpenGgufModel(const std::filesystem::path& path);
 
 // The header's part of it: `tensors` are those of all files.
 Result<GgufModel> ReadGgufModel(GgufHeader header, TensorTable tensors, const std::string& where);
+
+// How many heads the rows of a tensor of GgufModel::tensors belong to, if they stand so that rope
+// turns neighbours: see InterleavedRow() in hf_to_gguf.h. 0 for all others. `config` is the
+// model's.
+int64_t InterleavedHeads(const nlohmann::json& config, std::string_view tensor);
 
 }  // namespace moiety
 

@@ -10,11 +10,13 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/base64.h"
 #include "base/format.h"
 #include "base/utf8.h"
 #include "format/gguf_metadata.h"
 #include "format/gguf_pre_tokenizer.h"
 #include "format/json.h"
+#include "format/score_merges.h"
 #include "io/mapped_file.h"
 
 namespace moiety {
@@ -180,8 +182,18 @@ json PostProcessorJson(const Tokens& tokens, const SpecialIds& ids) {
   single.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
   if (ids.add_eos) add(*ids.eos);
   if (special.empty()) return nullptr;
+  // Of two texts, which moiety never has; others do not read a template without it.
+  json pair = single;
+  for (json item : single) {
+    for (auto& [kind, value] : item.items()) {
+      value["type_id"] = 1;
+      if (kind == "Sequence") value["id"] = "B";
+    }
+    pair.push_back(std::move(item));
+  }
   return {{"type", "TemplateProcessing"},
           {"single", std::move(single)},
+          {"pair", std::move(pair)},
           {"special_tokens", std::move(special)}};
 }
 
@@ -261,7 +273,7 @@ Result<json> ByteLevelDocument(GgufMetadata& metadata, const Tokens& tokens, Spe
   json document = json::object();
   document["normalizer"] = pre->nfc ? json::object({{"type", "NFC"}}) : json();
   document["pre_tokenizer"] = PreTokenizerJson(pre->steps);
-  document["decoder"] = {{"type", "ByteLevel"}};
+  document["decoder"] = {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", true}};
   document["model"] = {{"type", "BPE"},
                        {"vocab", VocabularyJson(tokens)},
                        {"merges", std::move(merges)},
@@ -271,50 +283,23 @@ Result<json> ByteLevelDocument(GgufMetadata& metadata, const Tokens& tokens, Spe
 
 // --- llama
 
-struct Merge {
-  std::string_view left;
-  std::string_view right;
-  double score;  // of both as one piece
-  int64_t left_characters;
-};
-
-// Every cut of a piece into two others, by falling score of the piece; of one score the longer left
-// parts first, then longer right parts, then lower ids. This is the order in which transformers
-// converts SentencePiece models.
+// The merges that follow from the scores.
 Result<json> MergesByScore(const Tokens& tokens, const std::string& where) {
-  // SentencePiece merges no control, user-defined or byte tokens.
-  const auto is_piece = [](const Token& token) {
-    return !token.filler && (token.type == TokenType::kNormal || token.type == TokenType::kUnused);
-  };
-  const auto is_known = [&](std::string_view text) {
-    const auto it = tokens.by_text.find(text);
-    return it != tokens.by_text.end() && is_piece(tokens.list[static_cast<size_t>(it->second)]);
-  };
-  std::vector<Merge> merges;
+  std::vector<ScoredPiece> pieces;
   for (size_t id = 0; id < tokens.list.size(); ++id) {
     const Token& token = tokens.list[id];
-    if (!is_piece(token)) continue;
-    if (token.text.size() > kMaxPieceBytes) {
+    // SentencePiece merges no control, user-defined or byte tokens.
+    const bool merges =
+        !token.filler && (token.type == TokenType::kNormal || token.type == TokenType::kUnused);
+    if (merges && token.text.size() > kMaxPieceBytes) {
       return Unsupported(Format("{}: {}[{}] has {} bytes; pieces of up to {} are supported", where,
                                 kTokens, id, token.text.size(), kMaxPieceBytes));
     }
-    int64_t characters = 1;
-    for (size_t cut = Utf8Length(token.text[0]); cut < token.text.size();
-         cut += Utf8Length(token.text[cut]), ++characters) {
-      const std::string_view left = token.text.substr(0, cut);
-      const std::string_view right = token.text.substr(cut);
-      if (is_known(left) && is_known(right))
-        merges.push_back({left, right, token.score, characters});
-    }
+    pieces.push_back({token.text, token.score, merges});
   }
-  std::stable_sort(merges.begin(), merges.end(), [](const Merge& a, const Merge& b) {
-    if (a.score != b.score) return a.score > b.score;
-    if (a.left_characters != b.left_characters) return a.left_characters > b.left_characters;
-    return CountCharacters(a.right) > CountCharacters(b.right);
-  });
   json list = json::array();
-  for (const Merge& merge : merges) {
-    list.push_back({std::string(merge.left), std::string(merge.right)});
+  for (const auto& [left, right] : MergesOfScores(pieces)) {
+    list.push_back({std::string(left), std::string(right)});
   }
   return list;
 }
@@ -323,7 +308,10 @@ Result<json> SentencePieceDocument(GgufMetadata& metadata, const Tokens& tokens,
   const bool prefix = metadata.Bool("tokenizer.ggml.add_space_prefix").value_or(true);
   const bool remove = metadata.Bool("tokenizer.ggml.remove_extra_whitespaces").value_or(false);
   MOIETY_RETURN_IF_ERROR(Status(metadata.status()));
-  MOIETY_ASSIGN_OR_RETURN(json merges, MergesByScore(tokens, metadata.where()));
+  // Few files have merges beside the scores: those of which some cuts of pieces are no merges.
+  MOIETY_ASSIGN_OR_RETURN(json merges, metadata.Find(kMerges) != nullptr
+                                           ? ReadMerges(metadata)
+                                           : MergesByScore(tokens, metadata.where()));
   json normalizers = json::array();
   if (remove) AddSpaceRemoval(normalizers);
   if (prefix) normalizers.push_back({{"type", "Prepend"}, {"prepend", std::string(kSpace)}});
@@ -346,23 +334,6 @@ Result<json> SentencePieceDocument(GgufMetadata& metadata, const Tokens& tokens,
 }
 
 // --- t5
-
-std::string Base64(const std::vector<int64_t>& bytes) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t count = std::min<size_t>(3, bytes.size() - i);
-    uint32_t three = 0;
-    for (size_t j = 0; j < 3; ++j) {
-      three = three << 8U | (j < count ? static_cast<uint8_t>(bytes[i + j]) : 0U);
-    }
-    for (size_t j = 0; j < 4; ++j) {
-      text += j <= count ? kDigits[three >> (18 - 6 * j) & 63U] : '=';
-    }
-  }
-  return text;
-}
 
 // The list of pieces and scores. Tokens that are found before the model sees the text have score 0,
 // as in tokenizer.json files: the lowest score says how unlikely an unknown character is.
@@ -401,7 +372,8 @@ Result<json> UnigramDocument(GgufMetadata& metadata, const Tokens& tokens, Speci
   }
   json normalizers = json::array();
   if (charsmap.has_value() && !charsmap->empty()) {
-    normalizers.push_back({{"type", "Precompiled"}, {"precompiled_charsmap", Base64(*charsmap)}});
+    const std::string map(charsmap->begin(), charsmap->end());
+    normalizers.push_back({{"type", "Precompiled"}, {"precompiled_charsmap", EncodeBase64(map)}});
   }
   const json metaspace = {{"type", "Metaspace"},
                           {"replacement", std::string(kSpace)},

@@ -10,7 +10,6 @@
 #include "base/format.h"
 #include "base/utf8.h"
 #include "format/json.h"
-#include "format/replacing_file.h"
 
 namespace moiety {
 namespace {
@@ -196,7 +195,7 @@ int TypeRank(DType dtype) {
   }
 }
 
-Status CheckTensorToWrite(const TensorToWrite& tensor, const std::string& where) {
+Status CheckTensorToWrite(const SafetensorsTensor& tensor, const std::string& where) {
   if (!IsUtf8(tensor.name) || tensor.name == kMetadataKey) {
     return InvalidArgument(
         Format("{}: {} cannot be the name of a tensor", where, ShowJson(tensor.name)));
@@ -205,16 +204,15 @@ Status CheckTensorToWrite(const TensorToWrite& tensor, const std::string& where)
   uint64_t bytes = 0;
   if (!elements.has_value() || IsBlockFormat(tensor.dtype) ||
       __builtin_mul_overflow(static_cast<uint64_t>(*elements), DTypeBlockBytes(tensor.dtype),
-                             &bytes) ||
-      bytes != tensor.bytes.size()) {
-    return InvalidArgument(Format("{}: tensor {}: {} bytes do not make shape {} of {}", where,
-                                  ShowJson(tensor.name), tensor.bytes.size(),
-                                  ShapeString(tensor.shape), DTypeName(tensor.dtype)));
+                             &bytes)) {
+    return InvalidArgument(Format("{}: tensor {}: shape {} of {} cannot be written", where,
+                                  ShowJson(tensor.name), ShapeString(tensor.shape),
+                                  DTypeName(tensor.dtype)));
   }
   return OkStatus();
 }
 
-std::string HeaderText(std::span<const TensorToWrite* const> order,
+std::string HeaderText(std::span<const SafetensorsTensor> order,
                        const SafetensorsMetadata& metadata) {
   std::string text = "{";
   const auto add = [&](const std::string& key, const nlohmann::ordered_json& value) {
@@ -223,11 +221,11 @@ std::string HeaderText(std::span<const TensorToWrite* const> order,
   };
   if (!metadata.empty()) add(std::string(kMetadataKey), metadata);
   uint64_t offset = 0;
-  for (const TensorToWrite* tensor : order) {
-    const uint64_t end = offset + tensor->bytes.size();
-    add(tensor->name, {{"dtype", DTypeName(tensor->dtype)},
-                       {"shape", tensor->shape},
-                       {"data_offsets", {offset, end}}});
+  for (const SafetensorsTensor& tensor : order) {
+    const uint64_t end = offset + tensor.Bytes();
+    add(tensor.name, {{"dtype", DTypeName(tensor.dtype)},
+                      {"shape", tensor.shape},
+                      {"data_offsets", {offset, end}}});
     offset = end;
   }
   text += '}';
@@ -280,27 +278,30 @@ Result<SafetensorsHeader> ParseSafetensorsHeader(std::span<const std::byte> file
   return header;
 }
 
-Status WriteSafetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors,
-                        const SafetensorsMetadata& metadata) {
+uint64_t SafetensorsTensor::Bytes() const {
+  return DTypeBytes(dtype, static_cast<uint64_t>(*NumElements(shape)));
+}
+
+Result<SafetensorsWriter> SafetensorsWriter::Create(const std::filesystem::path& path,
+                                                    std::vector<SafetensorsTensor> tensors,
+                                                    const SafetensorsMetadata& metadata) {
   const std::string where = path.string();
-  std::vector<const TensorToWrite*> order;
-  order.reserve(tensors.size());
-  for (const TensorToWrite& tensor : tensors) {
+  for (const SafetensorsTensor& tensor : tensors) {
     MOIETY_RETURN_IF_ERROR(CheckTensorToWrite(tensor, where));
-    order.push_back(&tensor);
   }
   for (const auto& [key, value] : metadata) {
     if (!IsUtf8(key) || !IsUtf8(value)) {
       return InvalidArgument(Format("{}: metadata {} is not UTF-8", where, ShowJson(key)));
     }
   }
-  std::sort(order.begin(), order.end(), [](const TensorToWrite* a, const TensorToWrite* b) {
-    return std::pair(TypeRank(a->dtype), std::string_view(a->name)) <
-           std::pair(TypeRank(b->dtype), std::string_view(b->name));
-  });
+  std::sort(tensors.begin(), tensors.end(),
+            [](const SafetensorsTensor& a, const SafetensorsTensor& b) {
+              return std::pair(TypeRank(a.dtype), std::string_view(a.name)) <
+                     std::pair(TypeRank(b.dtype), std::string_view(b.name));
+            });
   std::vector<std::string_view> names;
-  names.reserve(order.size());
-  for (const TensorToWrite* tensor : order) names.push_back(tensor->name);
+  names.reserve(tensors.size());
+  for (const SafetensorsTensor& tensor : tensors) names.push_back(tensor.name);
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());
   if (twice != names.end()) {
@@ -308,7 +309,7 @@ Status WriteSafetensors(const std::filesystem::path& path, std::span<const Tenso
         Format("{}: two tensors are named {}", where, ShowJson(std::string(*twice))));
   }
 
-  const std::string header = HeaderText(order, metadata);
+  const std::string header = HeaderText(tensors, metadata);
   if (header.size() > kMaxHeaderBytes) {
     return InvalidArgument(
         Format("{}: names and shapes make a header of {} bytes, the format allows {}", where,
@@ -317,12 +318,52 @@ Status WriteSafetensors(const std::filesystem::path& path, std::span<const Tenso
   std::array<std::byte, kLengthBytes> length;
   for (size_t i = 0; i < kLengthBytes; ++i)
     length[i] = static_cast<std::byte>(header.size() >> (8 * i));
+  uint64_t bytes = 0;
+  for (const SafetensorsTensor& tensor : tensors) bytes += tensor.Bytes();
 
   MOIETY_ASSIGN_OR_RETURN(ReplacingFile file, ReplacingFile::Create(path));
   MOIETY_RETURN_IF_ERROR(file.Write(length));
   MOIETY_RETURN_IF_ERROR(file.Write(std::as_bytes(std::span(header))));
-  for (const TensorToWrite* tensor : order) MOIETY_RETURN_IF_ERROR(file.Write(tensor->bytes));
-  return std::move(file).Commit();
+  return SafetensorsWriter(path, std::move(tensors), bytes, std::move(file));
+}
+
+Status SafetensorsWriter::Append(std::span<const std::byte> bytes) {
+  if (bytes.size() > missing_) {
+    return InvalidArgument(Format("{}: {} bytes are more than the {} that the tensors lack",
+                                  path_.string(), bytes.size(), missing_));
+  }
+  missing_ -= bytes.size();
+  return file_.Write(bytes);
+}
+
+Status SafetensorsWriter::Finish() && {
+  if (missing_ > 0) {
+    return InvalidArgument(
+        Format("{}: the tensors lack {} bytes of data", path_.string(), missing_));
+  }
+  return std::move(file_).Commit();
+}
+
+Status WriteSafetensors(const std::filesystem::path& path, std::span<const TensorToWrite> tensors,
+                        const SafetensorsMetadata& metadata) {
+  std::vector<SafetensorsTensor> headers;
+  std::map<std::string_view, std::span<const std::byte>> bytes;
+  for (const TensorToWrite& tensor : tensors) {
+    headers.push_back({tensor.name, tensor.dtype, tensor.shape});
+    MOIETY_RETURN_IF_ERROR(CheckTensorToWrite(headers.back(), path.string()));
+    if (headers.back().Bytes() != tensor.bytes.size()) {
+      return InvalidArgument(Format("{}: tensor {}: {} bytes do not make shape {} of {}",
+                                    path.string(), ShowJson(tensor.name), tensor.bytes.size(),
+                                    ShapeString(tensor.shape), DTypeName(tensor.dtype)));
+    }
+    bytes[tensor.name] = tensor.bytes;
+  }
+  MOIETY_ASSIGN_OR_RETURN(SafetensorsWriter writer,
+                          SafetensorsWriter::Create(path, std::move(headers), metadata));
+  for (const SafetensorsTensor& tensor : writer.order()) {
+    MOIETY_RETURN_IF_ERROR(writer.Append(bytes[tensor.name]));
+  }
+  return std::move(writer).Finish();
 }
 
 }  // namespace moiety

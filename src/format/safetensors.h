@@ -14,7 +14,10 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "format/replacing_file.h"
 #include "moiety/status.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
@@ -40,7 +43,47 @@ struct SafetensorsHeader {
 Result<SafetensorsHeader> ParseSafetensorsHeader(std::span<const std::byte> file,
                                                  const std::string& where);
 
-// A tensor to be written. The bytes are borrowed: shape × dtype of them, row-major.
+// A tensor to be written, whose bytes come later.
+struct SafetensorsTensor {
+  std::string name;
+  DType dtype = DType::kF32;
+  Shape shape;
+
+  uint64_t Bytes() const;  // of its data
+};
+
+// Writes a file whose data is appended as it is computed. The file appears, complete, when Finish()
+// is called; without it nothing is left behind and an older file at `path` stays as it was.
+class SafetensorsWriter {
+ public:
+  // Writes the header. Fails with kInvalidArgument if a name is not UTF-8, given twice or
+  // "__metadata__", or if a shape or type cannot be written; with kIoError otherwise.
+  static Result<SafetensorsWriter> Create(const std::filesystem::path& path,
+                                          std::vector<SafetensorsTensor> tensors,
+                                          const SafetensorsMetadata& metadata = {});
+
+  // The tensors in the order in which their data has to come: the reference implementation's.
+  const std::vector<SafetensorsTensor>& order() const { return order_; }
+  // The next bytes of the data of all tensors.
+  Status Append(std::span<const std::byte> bytes);
+  // All bytes must have come. The last call.
+  Status Finish() &&;
+
+ private:
+  SafetensorsWriter(std::filesystem::path path, std::vector<SafetensorsTensor> order,
+                    uint64_t missing, ReplacingFile file)
+      : path_(std::move(path)),
+        order_(std::move(order)),
+        missing_(missing),
+        file_(std::move(file)) {}
+
+  std::filesystem::path path_;
+  std::vector<SafetensorsTensor> order_;
+  uint64_t missing_;  // bytes
+  ReplacingFile file_;
+};
+
+// A tensor to be written at once. The bytes are borrowed: shape × dtype of them, row-major.
 struct TensorToWrite {
   std::string name;
   DType dtype = DType::kF32;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -62,6 +63,16 @@ Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::filesystem
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::Release(uint64_t begin, uint64_t end) const {
+  // Whole pages only: the ends may share one with bytes that are still being read.
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  begin = (begin + page - 1) / page * page;
+  end = std::min<uint64_t>(end, size_) / page * page;
+  if (begin >= end) return;
+  // A failure costs memory, not correctness.
+  madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
 }
 
 Result<std::string> ReadFile(const std::filesystem::path& path, uint64_t max_bytes) {

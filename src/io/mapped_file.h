@@ -23,6 +23,9 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  // Bytes [begin, end) will not be read again soon: their pages leave this process's memory (not
+  // the page cache). Reading them is still right, and brings them back.
+  void Release(uint64_t begin, uint64_t end) const;
   const std::filesystem::path& path() const { return path_; }
 
  private:

@@ -11,47 +11,13 @@
 #include <utility>
 #include <vector>
 
+#include "base/base64.h"
 #include "base/format.h"
 #include "base/utf8.h"
 #include "format/config_reader.h"
 
 namespace moiety {
 namespace {
-
-// Standard alphabet, padded to a multiple of four characters (RFC 4648, section 4). Bits that are
-// padded must be zero.
-std::optional<std::string> DecodeBase64(std::string_view text) {
-  static constexpr uint8_t kInvalid = 64;
-  static constexpr auto kDigits = [] {
-    constexpr std::string_view kAlphabet =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::array<uint8_t, 256> digits{};
-    digits.fill(kInvalid);
-    for (size_t i = 0; i < kAlphabet.size(); ++i) {
-      digits[static_cast<uint8_t>(kAlphabet[i])] = static_cast<uint8_t>(i);
-    }
-    return digits;
-  }();
-  if (text.size() % 4 != 0) return std::nullopt;
-  const size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
-  text.remove_suffix(padding);
-  std::string bytes;
-  bytes.reserve(text.size() / 4 * 3 + 2);
-  uint32_t bits = 0;
-  int num_bits = 0;
-  for (const char c : text) {
-    const uint8_t digit = kDigits[static_cast<uint8_t>(c)];
-    if (digit == kInvalid) return std::nullopt;
-    bits = (bits << 6 | digit) & 0xFFFF;
-    num_bits += 6;
-    if (num_bits >= 8) {
-      num_bits -= 8;
-      bytes += static_cast<char>(bits >> num_bits);
-    }
-  }
-  if ((bits & ((1U << num_bits) - 1)) != 0) return std::nullopt;
-  return bytes;
-}
 
 // A unit of the double array: the label of the edge that leads to it (bit 31 is set in units that
 // are values, so no byte equals their label), whether a key ends here, and where its children are.

@@ -352,9 +352,9 @@ TEST(WriteSafetensors, RefusesTensorsThatMakeNoFile) {
   const std::span<const std::byte> all(bytes);
   const std::vector<std::pair<std::vector<TensorToWrite>, std::string>> cases = {
       {{{"a", DType::kF32, {3}, all}}, "tensor \"a\": 16 bytes do not make shape [3] of F32"},
-      {{{"a", DType::kF32, {-4}, all}}, "16 bytes do not make shape [-4] of F32"},
-      {{{"a", DType::kF32, {INT64_MAX, 2}, all}}, "16 bytes do not make shape"},
-      {{{"a", DType::kF64, {INT64_MAX}, all}}, "16 bytes do not make shape"},
+      {{{"a", DType::kF32, {-4}, all}}, "shape [-4] of F32 cannot be written"},
+      {{{"a", DType::kF32, {INT64_MAX, 2}, all}}, "cannot be written"},
+      {{{"a", DType::kF64, {INT64_MAX}, all}}, "cannot be written"},
       {{{"a", DType::kU8, {16}, all}, {"b", DType::kU8, {16}, all}, {"a", DType::kF32, {4}, all}},
        "two tensors are named \"a\""},
       {{{"__metadata__", DType::kU8, {16}, all}},
@@ -372,6 +372,32 @@ TEST(WriteSafetensors, RefusesTensorsThatMakeNoFile) {
   EXPECT_THAT(WriteSafetensors(folder.path() / "x", {}, {{"k", "\xFF"}}).message(),
               HasSubstr("metadata \"k\" is not UTF-8"));
   EXPECT_EQ(WriteSafetensors(folder.path() / "no" / "x", {}).code(), StatusCode::kIoError);
+}
+
+TEST(SafetensorsWriter, DataComesInPieces) {
+  const ScratchFolder folder;
+  const std::vector<std::byte> bytes(16, std::byte{7});
+  auto writer = SafetensorsWriter::Create(folder.path() / "x",
+                                          {{"a", DType::kU8, {4}}, {"b", DType::kF32, {3}}});
+  ASSERT_TRUE(writer.ok()) << writer.status().message();
+  ASSERT_EQ(writer->order().size(), 2U);
+  EXPECT_EQ(writer->order()[0].name, "b");  // larger elements first
+  EXPECT_TRUE(writer->Append(std::span(bytes).first(13)).ok());
+  EXPECT_THAT(writer->Append(bytes).message(), HasSubstr("16 bytes are more than the 3"));
+  EXPECT_TRUE(writer->Append(std::span(bytes).first(3)).ok());
+  ASSERT_TRUE((*std::move(writer)).Finish().ok());
+  const std::vector<TensorToWrite> same = {{"a", DType::kU8, {4}, std::span(bytes).first(4)},
+                                           {"b", DType::kF32, {3}, std::span(bytes).first(12)}};
+  EXPECT_EQ(folder.Read("x"), Written(same));
+}
+
+TEST(SafetensorsWriter, NothingIsLeftOfAnIncompleteFile) {
+  const ScratchFolder folder;
+  {
+    auto writer = SafetensorsWriter::Create(folder.path() / "x", {{"a", DType::kU8, {4}}});
+    EXPECT_THAT((*std::move(writer)).Finish().message(), HasSubstr("lack 4 bytes"));
+  }
+  EXPECT_THAT(folder.List(), IsEmpty());
 }
 
 }  // namespace
