@@ -39,7 +39,7 @@ bool IsWeightType(DType dtype) {
 
 void DecodeRow(DType dtype, const std::byte* row, int64_t n, float* y) {
   if (const BlockFormat* format = BlockFormatOf(dtype)) {
-    DecodeBlocks(*format, row, n, y);
+    format->decode(row, n, y);
   } else if (dtype == DType::kF16) {
     Widen(row, n, y, F16ToF32);
   } else if (dtype == DType::kBF16) {
