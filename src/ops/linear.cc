@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/format.h"
 #include "quant/block_format.h"
+#include "quant/row_codec.h"
 
 namespace moiety {
 namespace {
@@ -184,7 +185,7 @@ void MultiplyBlock(const KernelTable& kernels, const Factors& f, int64_t first, 
 }  // namespace
 
 bool IsVectorType(DType dtype) { return WeightTypeOf(dtype).has_value(); }
-bool IsMatrixType(DType dtype) { return IsVectorType(dtype) || IsBlockFormat(dtype); }
+bool IsMatrixType(DType dtype) { return IsWeightType(dtype); }
 
 void LinearMany(Exec& exec, std::span<const LinearJob> jobs) {
   if (!exec.ok()) return;
@@ -254,29 +255,9 @@ Matrix Embed(Exec& exec, std::span<const int32_t> ids, WeightRef w) {
   const int64_t d_model = w.cols();
   const Matrix out = exec.NewMatrix(static_cast<int64_t>(ids.size()), d_model);
   if (!exec.ok()) return out;
-  const auto widen = [&](const auto* table, const auto& to_f32) {
-    for (size_t i = 0; i < ids.size(); ++i) {
-      const auto* row = table + ids[i] * d_model;
-      std::transform(row, row + d_model, out.Row(static_cast<int64_t>(i)), to_f32);
-    }
-  };
-  if (const BlockFormat* const format = BlockFormatOf(w->dtype); format != nullptr) {
-    const int64_t row_bytes = d_model / format->num_values * format->num_bytes;
-    for (size_t i = 0; i < ids.size(); ++i) {
-      format->decode(w->data + ids[i] * row_bytes, d_model, out.Row(static_cast<int64_t>(i)));
-    }
-    return out;
-  }
-  switch (*WeightTypeOf(w->dtype)) {
-    case WeightType::kF32:
-      widen(reinterpret_cast<const float*>(w->data), [](float v) { return v; });
-      break;
-    case WeightType::kF16:
-      widen(reinterpret_cast<const uint16_t*>(w->data), F16ToF32);
-      break;
-    case WeightType::kBF16:
-      widen(reinterpret_cast<const uint16_t*>(w->data), BF16ToF32);
-      break;
+  const auto row_bytes = static_cast<int64_t>(DTypeBytes(w->dtype, static_cast<uint64_t>(d_model)));
+  for (size_t i = 0; i < ids.size(); ++i) {
+    DecodeRow(w->dtype, w->data + ids[i] * row_bytes, d_model, out.Row(static_cast<int64_t>(i)));
   }
   return out;
 }

@@ -14,7 +14,7 @@ namespace moiety {
 bool IsWeightType(DType dtype);
 
 // n values of `dtype`, a weight type, to y [n]; n is a multiple of DTypeBlockValues(dtype). `row`
-// need not be aligned. Exact for numbers; blocks as DecodeBlocks() has it.
+// need not be aligned. Exact for numbers; blocks as BlockFormat::decode has it.
 void DecodeRow(DType dtype, const std::byte* row, int64_t n, float* y);
 
 // The other way; importance [n] or null (see BlockFormat::encode), which numbers do not need. Each

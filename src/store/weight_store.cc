@@ -8,6 +8,7 @@
 #include "base/system_memory.h"
 #include "io/mapped_file.h"
 #include "ops/linear.h"
+#include "quant/row_codec.h"
 
 namespace moiety {
 namespace {
@@ -16,18 +17,11 @@ namespace {
 // each tensor also takes some for its name and place, bears it out.
 constexpr size_t kMaxRandomTensors = size_t{1} << 18;
 
-// Copies a vector of f32, f16 or bf16 to f32 and adds `offset`.
+// Copies a vector to f32 and adds `offset`.
 void WidenVector(const std::byte* from, DType dtype, int64_t count, float offset, float* to) {
-  for (int64_t i = 0; i < count; ++i) {
-    if (dtype == DType::kF32) {
-      std::memcpy(to + i, from + i * 4, 4);
-    } else {
-      uint16_t bits = 0;
-      std::memcpy(&bits, from + i * 2, 2);
-      to[i] = dtype == DType::kF16 ? F16ToF32(bits) : BF16ToF32(bits);
-    }
-    if (offset != 0) to[i] = to[i] + offset;
-  }
+  DecodeRow(dtype, from, count, to);
+  if (offset == 0) return;
+  for (int64_t i = 0; i < count; ++i) to[i] = to[i] + offset;
 }
 
 // Bytes of our own that a weight needs; 0 when it is read where it is mapped.

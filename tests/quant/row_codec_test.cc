@@ -44,7 +44,7 @@ TEST(RowCodec, EveryFormatOfBlocks) {
     std::vector<std::byte> blocks(DTypeBytes(format->dtype, x.size()));
     EncodeBlocks(*format, x.data(), nullptr, 512, blocks.data());
     std::vector<float> y(x.size());
-    DecodeBlocks(*format, blocks.data(), 512, y.data());
+    format->decode(blocks.data(), 512, y.data());
     EXPECT_EQ(ThereAndBack(format->dtype, x), y) << DTypeName(format->dtype);
   }
   EXPECT_TRUE(IsWeightType(DType::kBF16));
