@@ -60,7 +60,7 @@ double Bound(DType dtype) {
     case 5:
       return 0.08;
     case 6:
-      return 0.03;
+      return 0.04;
     default:
       return 0.01;
   }
