@@ -195,9 +195,12 @@ TEST(Inspect, Errors) {
   const ProcessResult empty = Moiety({"inspect", scratch.path().string()});
   ExpectError(empty, 1);
   EXPECT_THAT(empty.err, HasSubstr("has no config.json"));
-  const ProcessResult file = Moiety({"inspect", scratch.Write("model.gguf", "GGUF").string()});
+  const ProcessResult file = Moiety({"inspect", scratch.Write("model.bin", "GGUF").string()});
   ExpectError(file, 1);
   EXPECT_THAT(file.err, HasSubstr("expected a model folder"));
+  const ProcessResult cut = Moiety({"inspect", scratch.Write("model.gguf", "GGUF").string()});
+  ExpectError(cut, 1);
+  EXPECT_THAT(cut.err, HasSubstr("the version needs 4 bytes at byte 4"));
 }
 
 }  // namespace

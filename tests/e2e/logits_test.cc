@@ -44,8 +44,10 @@ PromptResult ReadResult(const TensorFile& file, size_t prompt) {
   PromptResult result;
   result.logits = file.Floats(name + "logits");
   result.greedy_ids = file.Longs(name + "greedy_ids");
-  for (int64_t layer = 0; file.Has(name + "router." + std::to_string(layer) + ".logits"); ++layer) {
+  constexpr int64_t kMoreThanAnyLayer = 256;
+  for (int64_t layer = 0; layer < kMoreThanAnyLayer; ++layer) {
     const std::string prefix = name + "router." + std::to_string(layer) + ".";
+    if (!file.Has(prefix + "logits")) continue;  // a dense layer
     LayerRouting routing;
     routing.layer = layer;
     routing.num_tokens = file.ShapeOf(prefix + "logits").at(0);

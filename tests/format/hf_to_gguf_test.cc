@@ -89,13 +89,13 @@ TEST(HfToGguf, TensorsOfAMixtral) {
   ASSERT_TRUE(source.ok()) << source.status().message();
   std::vector<std::string> names;
   for (const auto& tensor : source->tensors) names.push_back(tensor.name);
-  EXPECT_THAT(names, ElementsAre("token_embd.weight", "output.weight", "blk.0.attn_q.weight",
-                                 "blk.0.attn_k.weight", "blk.0.ffn_gate_inp.weight",
-                                 "blk.0.ffn_gate_exps.weight", "blk.0.ffn_up_exps.weight",
-                                 "blk.0.ffn_down_exps.weight"));
-  EXPECT_EQ(source->tensors[2].interleaved_heads, 4);
-  EXPECT_EQ(source->tensors[3].interleaved_heads, 2);
-  EXPECT_EQ(source->tensors[4].interleaved_heads, 0);
+  EXPECT_THAT(
+      names, ElementsAre("token_embd.weight", "output.weight", "blk.0.ffn_gate_inp.weight",
+                         "blk.0.attn_q.weight", "blk.0.attn_k.weight", "blk.0.ffn_gate_exps.weight",
+                         "blk.0.ffn_up_exps.weight", "blk.0.ffn_down_exps.weight"));
+  EXPECT_EQ(source->tensors[2].interleaved_heads, 0);
+  EXPECT_EQ(source->tensors[3].interleaved_heads, 4);
+  EXPECT_EQ(source->tensors[4].interleaved_heads, 2);
   EXPECT_EQ(source->tensors[7].shape, (Shape{2, 8, 6}));
   EXPECT_EQ(source->tensors[7].pieces.size(), 2U);
   EXPECT_EQ(source->tensors[0].pieces[0].dtype, DType::kBF16);
