@@ -349,7 +349,10 @@ Result<GgufModel> ReadGgufModel(GgufHeader header, TensorTable tensors, const st
   return model;
 }
 
-bool IsGgufPath(const std::filesystem::path& path) { return path.extension() == ".gguf"; }
+bool IsGgufPath(const std::filesystem::path& path) {
+  std::error_code error;
+  return path.extension() == ".gguf" && !std::filesystem::is_directory(path, error);
+}
 
 Result<GgufFiles> OpenGgufFiles(const std::filesystem::path& path) {
   GgufFiles files;

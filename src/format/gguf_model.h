@@ -38,7 +38,7 @@ struct GgufFiles {
 // metadata and tensors mean: any architecture will do.
 Result<GgufFiles> OpenGgufFiles(const std::filesystem::path& path);
 
-// Whether a path names a model of this kind: by ".gguf" at its end.
+// Whether a path names a model of this kind: ".gguf" at its end, and no folder.
 bool IsGgufPath(const std::filesystem::path& path);
 
 // Opens a file, or all of a split one, given its first ("NAME-00001-of-00003.gguf").

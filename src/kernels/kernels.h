@@ -131,8 +131,8 @@ struct KernelTable {
 
   // For each block in ascending order, with the block's integers as in quant/codes.h:
   //   y = fma(scale_w · scale_x, float(Σ parts · (codes - offset) · values), y)
-  //   y = fma(-(min_scale_w · scale_x), float(Σ mins · sums), y), for formats with minimums
-  // from y = 0; then plus bias[j] if there is one. The sums are exact in int32.
+  //   y = fma(min_scale_w · -scale_x, float(Σ mins · sums), y), for formats with minimums
+  // from y = 0; then plus bias[j] if there is one. The sums are exact in int32. depth ≥ 1.
   void (*block_matmul)(const BlockMatmulArgs& args);
 
   // y[i, c] = fma(a(i, p), b[p, c], y[i, c]) for ascending p: adds to what is there. By WeightType.

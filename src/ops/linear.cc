@@ -79,20 +79,24 @@ class Inputs {
     Input wanted = {x};
     if (IsBlockFormat(dtype)) {
       Input& last = last_[DTypeBlockValues(dtype) == kMaxBlockValues ? 1 : 0];
-      if (last.x.data != x.data || last.x.rows != x.rows) {
+      if (!Same(last.x, x)) {
         last = {x};
         last.int8 = Quantize(x, static_cast<int64_t>(DTypeBlockValues(dtype)));
       }
       wanted.int8 = last.int8;
     } else if (dtype == DType::kBF16 && exec_.compute() == ComputeType::kBF16) {
       Input& last = last_[2];
-      if (last.x.data != x.data || last.x.rows != x.rows) last = {x, PackBf16(x)};
+      if (!Same(last.x, x)) last = {x, PackBf16(x)};
       wanted.bf16 = last.bf16;
     }
     return wanted;
   }
 
  private:
+  static bool Same(const Matrix& a, const Matrix& b) {
+    return a.data == b.data && a.rows == b.rows && a.cols == b.cols;
+  }
+
   const uint16_t* PackBf16(const Matrix& x) {
     const int64_t groups = (x.rows + kBf16PackRows - 1) / kBf16PackRows;
     const int64_t group_values = kBf16PackRows * PackedBf16Stride(x.cols);

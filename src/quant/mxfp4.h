@@ -25,7 +25,7 @@ struct MXFP4 {
   static constexpr DType kType = DType::kMXFP4;
   static constexpr int kValues = 32;
   static constexpr int kOffset = 12;
-  static constexpr int kNumCodes = 32;
+  static constexpr int kNumCodes = 32;  // a bound: the largest is 24
   static constexpr int kEqualParts = 2;
   static constexpr bool kHasMins = false;
 

@@ -74,6 +74,8 @@ TEST(GgufOutput, EveryTypeKeepsTheWeights) {
   const auto exact = OpenGgufModel(folder.path() / "f32.gguf");
   ASSERT_TRUE(exact.ok()) << exact.status().message();
   for (const TypeMix& mix : TypeMixes()) {
+    // Of the same types as the mixes of medium size.
+    if (mix.name.ends_with("_S") || mix.name.ends_with("_L")) continue;
     SCOPED_TRACE(mix.name);
     const auto path = folder.path() / "x.gguf";
     const auto report = Write(Starter(), path, std::string(mix.name).c_str());

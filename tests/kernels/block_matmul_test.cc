@@ -150,7 +150,11 @@ TEST_P(BlockKernels, MultiplyManyRowsAndExtremes) {
     const int64_t rows = 133;
     const int64_t outputs = 19;
     std::vector<float> extremes(static_cast<size_t>(rows * depth));
-    for (size_t i = 0; i < extremes.size(); ++i) extremes[i] = i / 3 % 2 == 0 ? 1.0F : -1.0F;
+    // Rows of one sign, so that no sum cancels, and of both.
+    for (size_t i = 0; i < extremes.size(); ++i) {
+      const size_t row = i / static_cast<size_t>(depth);
+      extremes[i] = row % 3 == 0 ? 1.0F : row % 3 == 1 ? -1.0F : i / 3 % 2 == 0 ? 1.0F : -1.0F;
+    }
     const Quantized x = Quantize(ref_, extremes, rows, depth, format->num_values);
     std::vector<std::byte> w = RandomBlocks(*format, outputs * depth, 9);
     // Bytes of all ones or zeros where no value becomes too large.

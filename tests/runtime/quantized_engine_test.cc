@@ -2,6 +2,7 @@
 // decoded weights, and the same bits however they are run.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>

@@ -22,13 +22,13 @@ struct PanelInts {
   static PanelInts Zero() { return {_mm256_setzero_si256()}; }
   static PanelInts Set(int32_t x) { return {_mm256_set1_epi32(x)}; }
   static PanelInts Load(const int32_t* p) { return {LoadBytes(p)}; }
-  void Store(int32_t* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
 
   template <class F, int K, int R>
   static void DotPart(const uint8_t* w, const int8_t* const* x, int at, PanelInts* out) {
     // Sums of two products that fit an int16 together.
     constexpr int kFit = F::kNumCodes > 128 ? 1 : 32767 / ((F::kNumCodes - 1) * 127 * 2);
     constexpr int kRun = kFit < K ? kFit : K;
+    static_assert(K % kRun == 0);
     for (int first = 0; first < K; first += kRun) {
       __m256i pairs[R];
 #pragma GCC unroll 8
@@ -78,8 +78,8 @@ struct PanelInts {
     }
 #pragma GCC unroll 4
     for (int column = 0; column < 4; ++column) {
-      const auto store = [&](int k, __m256i v) {
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 32 * k), v);
+      const auto store = [&](int k, __m256i eight) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 32 * k), eight);
       };
       store(column, _mm256_permute2x128_si256(t[column], t[4 + column], 0x20));
       store(4 + column, _mm256_permute2x128_si256(t[column], t[4 + column], 0x31));

@@ -23,7 +23,6 @@ struct PanelInts {
   static PanelInts Zero() { return {_mm512_setzero_si512()}; }
   static PanelInts Set(int32_t x) { return {_mm512_set1_epi32(x)}; }
   static PanelInts Load(const int32_t* p) { return {_mm512_loadu_si512(p)}; }
-  void Store(int32_t* p) const { _mm512_storeu_si512(p, v); }
 
   template <class F, int K, int R>
   static void DotPart(const uint8_t* w, const int8_t* const* x, int at, PanelInts* out) {

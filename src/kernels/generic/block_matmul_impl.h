@@ -95,7 +95,7 @@ void StreamBlocks(const BlockMatmulArgs& a, int64_t row) {
         const float scale = scales[r][chained];
         acc[r] = __builtin_fmaf(block_scales[i] * scale, dot[r][i], acc[r]);
         if constexpr (F::kHasMins) {
-          acc[r] = __builtin_fmaf(-(block_min_scales[i] * scale), min_dot[r][i], acc[r]);
+          acc[r] = __builtin_fmaf(block_min_scales[i] * -scale, min_dot[r][i], acc[r]);
         }
       }
       if (++chained < row_blocks) continue;

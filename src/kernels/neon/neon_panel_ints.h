@@ -22,7 +22,6 @@ struct PanelInts {
   static PanelInts Zero() { return Set(0); }
   static PanelInts Set(int32_t x) { return {vdupq_n_s32(x)}; }
   static PanelInts Load(const int32_t* p) { return {vld1q_s32(p)}; }
-  void Store(int32_t* p) const { vst1q_s32(p, v); }
 
   template <class F, int K, int R>
   static void DotPart(const uint8_t* w, const int8_t* const* x, int at, PanelInts* out) {

@@ -91,7 +91,7 @@ float DotOfBlocks(const BlockMatmulArgs& a, int64_t row, int64_t output) {
     const float scale = a.x.scales[row * row_blocks + b];
     y = std::fma(codes.scale * scale, static_cast<float>(sum), y);
     if constexpr (F::kHasMins) {
-      y = std::fma(-(codes.min_scale * scale), static_cast<float>(min_sum), y);
+      y = std::fma(codes.min_scale * -scale, static_cast<float>(min_sum), y);
     }
   }
   return a.bias == nullptr ? y : y + a.bias[output];
