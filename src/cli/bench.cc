@@ -119,7 +119,7 @@ json DocumentJson(Engine& engine, const MachineLimits& limits, const Flags& flag
            {{"cpu", CpuModelName()},
             {"threads", engine.context().pool.num_threads()},
             {"kernels", engine.context().kernels.isa},
-            {"compute", ProductName(MainProduct(engine))},
+            {"compute", ProductName(limits.product())},
             {"gb_per_s", limits.read_bytes_per_s() / 1e9},
             {"gb_per_s_measured_over_bytes", limits.read_bytes()},
             {"gflop_per_s", limits.flops_per_s() / 1e9}}},
@@ -153,7 +153,7 @@ std::string HeadText(Engine& engine, const MachineLimits& limits) {
       engine.store().random().has_value() ? " of random weights" : "", CpuModelName(),
       engine.context().pool.num_threads(), engine.context().kernels.isa,
       limits.read_bytes_per_s() / 1e9, FormatBytes(limits.read_bytes()), limits.flops_per_s() / 1e9,
-      ProductName(MainProduct(engine)), "test", "depth", "seqs", "tokens/s", "lowest to highest",
+      ProductName(limits.product()), "test", "depth", "seqs", "tokens/s", "lowest to highest",
       "experts", "GB/s", "of limit", "GFLOP/s", "of limit", "barrier", "serial");
 }
 

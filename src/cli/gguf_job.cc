@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -17,8 +16,6 @@ namespace moiety::cli {
 namespace {
 
 using nlohmann::json;
-
-volatile std::sig_atomic_t interrupted = 0;
 
 uint64_t Parameters(const GgufReport& report) {
   uint64_t count = 0;
@@ -134,11 +131,6 @@ std::string ToText(const GgufReport& report, const GgufInput& input, const TypeM
 }
 
 }  // namespace
-
-void StopOnInterrupt() {
-  std::signal(SIGINT, [](int) { interrupted = 1; });
-}
-bool GoesOn() { return interrupted == 0; }
 
 Status RunGgufJob(const GgufInput& input, const GgufJob& job) {
   TypeOptions type_options;

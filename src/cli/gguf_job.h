@@ -28,10 +28,6 @@ struct GgufJob {
 // Writes the file and prints the report.
 Status RunGgufJob(const GgufInput& input, const GgufJob& job);
 
-// After an interrupt (Ctrl-C), work that asks GoesOn() ends; what it was writing disappears.
-void StopOnInterrupt();
-bool GoesOn();
-
 }  // namespace moiety::cli
 
 #endif  // MOIETY_CLI_GGUF_JOB_H_

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <string_view>
 
@@ -11,6 +12,8 @@
 
 namespace moiety::cli {
 namespace {
+
+volatile std::sig_atomic_t interrupted = 0;
 
 // Twelve hues of the 256-colour palette that differ well from each other and from both backgrounds.
 constexpr std::array kPalette = {33, 208, 35, 161, 141, 172, 38, 205, 107, 63, 203, 179};
@@ -55,6 +58,11 @@ std::string InExpertColour(const std::string& text, int64_t expert) {
 }
 
 std::string Dim(const std::string& text) { return "\x1b[2m" + text + "\x1b[0m"; }
+
+void StopOnInterrupt() {
+  std::signal(SIGINT, [](int) { interrupted = 1; });
+}
+bool GoesOn() { return interrupted == 0; }
 
 ProgressBar::ProgressBar(std::string label, int64_t total, std::string unit)
     : label_(std::move(label)), total_(total), unit_(std::move(unit)), shown_(IsTerminal(stderr)) {}

@@ -24,6 +24,10 @@ std::string InExpertColour(const std::string& text, int64_t expert);
 // Text that steps back behind the rest.
 std::string Dim(const std::string& text);
 
+// After an interrupt (Ctrl-C), work that asks GoesOn() ends; what it was writing disappears.
+void StopOnInterrupt();
+bool GoesOn();
+
 // A bar on standard error while something long goes on: "eval  [#####     ]  52 %  1234 tokens/s
 // 0:12 left". On a terminal it is redrawn ten times a second; elsewhere nothing is shown.
 class ProgressBar {

@@ -1,5 +1,4 @@
 // moiety tokenizer train: a tokenizer from texts.
-#include <csignal>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -20,8 +19,6 @@ namespace fs = std::filesystem;
 
 // Texts are counted in parts of this size, which end with a line.
 constexpr size_t kPartBytes = size_t{8} << 20;
-
-volatile std::sig_atomic_t interrupted = 0;
 
 struct Flags {
   std::vector<std::string> files;
@@ -58,7 +55,7 @@ Status CountWords(const Flags& flags, TokenizerTrainer& trainer, int64_t* num_by
       return InvalidData(Format("{}: not UTF-8 at byte {}", flags.files[i], valid));
     }
     while (!text.empty()) {
-      if (interrupted != 0) return Cancelled("interrupted: nothing was written");
+      if (!GoesOn()) return Cancelled("interrupted: nothing was written");
       const size_t length = PartLength(text);
       MOIETY_RETURN_IF_ERROR(trainer.Add(text.substr(0, length)));
       text.remove_prefix(length);
@@ -78,7 +75,7 @@ Status Train(Flags& flags) {
   fs::create_directories(folder, error);
   if (error) return IoError(Format("{}: cannot create: {}", flags.out, error.message()));
 
-  std::signal(SIGINT, [](int) { interrupted = 1; });
+  StopOnInterrupt();
   int64_t num_bytes = 0;
   MOIETY_RETURN_IF_ERROR(CountWords(flags, trainer, &num_bytes));
   nlohmann::ordered_json file;
@@ -86,7 +83,7 @@ Status Train(Flags& flags) {
     ProgressBar bar("merging", flags.options.vocab_size, "tokens");
     auto trained = trainer.Train([&](int64_t num_tokens) {
       bar.Update(num_tokens);
-      return interrupted == 0;
+      return GoesOn();
     });
     if (trained.status().code() == StatusCode::kCancelled) {
       return Cancelled("interrupted: nothing was written");

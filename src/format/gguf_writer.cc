@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/aligned.h"
 #include "base/format.h"
 #include "base/utf8.h"
 #include "format/json.h"
@@ -20,10 +21,6 @@ constexpr size_t kMaxNameBytes = 63;
 constexpr size_t kMaxDims = 4;
 constexpr size_t kMaxParts = 65535;  // split.count has 16 bits
 constexpr std::string_view kAlignmentKey = "general.alignment";
-
-uint64_t AlignUp(uint64_t bytes, uint64_t alignment) {
-  return (bytes + alignment - 1) / alignment * alignment;
-}
 
 template <class T>
 void Add(std::string& text, T value) {
@@ -59,9 +56,9 @@ std::string HeaderText(const GgufPairs& metadata, std::span<const GgufTensor> te
     for (auto dim = tensor.shape.rbegin(); dim != tensor.shape.rend(); ++dim) Add(text, *dim);
     Add(text, *GgmlTypeOf(tensor.dtype));
     Add(text, offset);
-    offset += AlignUp(tensor.Bytes(), alignment);
+    offset += RoundUp(tensor.Bytes(), alignment);
   }
-  text.resize(AlignUp(text.size(), alignment), '\0');
+  text.resize(RoundUp(text.size(), alignment), '\0');
   return text;
 }
 
@@ -238,7 +235,7 @@ Status GgufWriter::Append(std::span<const std::byte> bytes) {
   MOIETY_RETURN_IF_ERROR(parts_[part_].file.Write(bytes));
   written_ += bytes.size();
   if (written_ < size) return OkStatus();
-  const std::string padding(AlignUp(size, alignment_) - size, '\0');
+  const std::string padding(RoundUp(size, alignment_) - size, '\0');
   written_ = 0;
   ++tensor_;
   return parts_[part_].file.Write(std::as_bytes(std::span(padding)));

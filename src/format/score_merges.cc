@@ -5,14 +5,10 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "base/utf8.h"
+
 namespace moiety {
 namespace {
-
-bool StartsCharacter(char byte) { return (static_cast<uint8_t>(byte) & 0xC0) != 0x80; }
-
-int64_t CountCharacters(std::string_view text) {
-  return std::count_if(text.begin(), text.end(), StartsCharacter);
-}
 
 struct Merge {
   std::string_view left, right;
@@ -34,7 +30,7 @@ std::vector<std::pair<std::string_view, std::string_view>> MergesOfScores(
     const int64_t characters = CountCharacters(piece.text);
     int64_t left_characters = 0;
     for (size_t cut = 0; cut < piece.text.size(); ++cut) {
-      if (!StartsCharacter(piece.text[cut])) continue;
+      if (IsUtf8Continuation(piece.text[cut])) continue;
       const std::string_view left = piece.text.substr(0, cut);
       const std::string_view right = piece.text.substr(cut);
       if (cut > 0 && known.contains(left) && known.contains(right)) {

@@ -24,6 +24,7 @@ struct LimitLoops {
   int64_t flops_per_block;  // a multiply-add is two
 
   // Reads `count` values in order. x on a cache line, count a multiple of kReadBlock.
+  // Null but for kF32: reading has nothing to do with products.
   float (*read)(const float* x, int64_t count);
 };
 inline constexpr int64_t kReadBlock = 128;

@@ -189,7 +189,6 @@ void MultiplyBlock(const KernelTable& kernels, const Factors& f, int64_t first, 
 }  // namespace
 
 bool IsVectorType(DType dtype) { return WeightTypeOf(dtype).has_value(); }
-bool IsMatrixType(DType dtype) { return IsWeightType(dtype); }
 
 void LinearMany(Exec& exec, std::span<const LinearJob> jobs) {
   if (!exec.ok()) return;

@@ -12,9 +12,7 @@
 
 namespace moiety {
 
-// Whether Linear() and Embed() read weights of this type: F32, F16, BF16 and all block formats.
-bool IsMatrixType(DType dtype);
-// Whether the store widens vectors of this type: F32, F16, BF16.
+// Whether vectors may have this type: F32, F16, BF16. Matrices may have any weight type (quant/).
 bool IsVectorType(DType dtype);
 
 // y = x · wᵀ + bias; with weights in blocks, x is rounded to int8 first

@@ -25,7 +25,7 @@ struct IQ4_NL {
   template <class Isa>
   MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
     out.scale = Isa::Half(block.scale);
-    StoreBytes(Isa::LookUp(kIq4Codes, Nibbles(block.low_high)), out.codes);
+    StoreBytes(Isa::LookUp(kIq4Codes.of, Nibbles(block.low_high)), out.codes);
   }
 };
 

@@ -38,7 +38,7 @@ struct IQ4_XS {
     __builtin_memcpy(&eight, parts, sizeof(eight));
     StoreBytes(Twice(eight), out.parts);
     for (int p = 0; p < 8; ++p) {
-      StoreBytes(Isa::LookUp(kIq4Codes, Nibbles(block.low_high + 16 * p)), out.codes + 32 * p);
+      StoreBytes(Isa::LookUp(kIq4Codes.of, Nibbles(block.low_high + 16 * p)), out.codes + 32 * p);
     }
   }
 };

@@ -81,11 +81,18 @@ Result<StateLayout> LayOutState(std::vector<StateSpec> specs, CacheType key_type
 
 }  // namespace
 
+namespace {
+
+Result<std::unique_ptr<const Tokenizer>> MakeTokenizer(const Result<GgufTokenizer>& gguf,
+                                                       const std::filesystem::path& model) {
+  if (!gguf.ok()) return Status(gguf.status());
+  return Tokenizer::FromDocument(gguf->document, model.string());
+}
+
+}  // namespace
+
 Result<std::unique_ptr<const Tokenizer>> OpenTokenizer(const std::filesystem::path& model) {
-  if (IsGgufPath(model)) {
-    MOIETY_ASSIGN_OR_RETURN(const GgufTokenizer gguf, OpenGgufTokenizer(model));
-    return Tokenizer::FromDocument(gguf.document, model.string());
-  }
+  if (IsGgufPath(model)) return MakeTokenizer(OpenGgufTokenizer(model), model);
   const std::filesystem::path path = model / "tokenizer.json";
   MOIETY_ASSIGN_OR_RETURN(const std::string json, ReadFile(path, kMaxTokenizerBytes));
   return Tokenizer::FromJson(json, path.string());
@@ -134,14 +141,12 @@ Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& model,
   };
   if (IsGgufPath(model)) {
     MOIETY_ASSIGN_OR_RETURN(GgufModel gguf, OpenGgufModel(model));
-    const Result<GgufTokenizer> tokenizer = ReadGgufTokenizer(gguf.header, model.string());
-    if (tokenizer.ok()) AddStopIds(tokenizer->stop_ids, gguf.generation.eos_token_ids);
-    MOIETY_RETURN_IF_ERROR(finish(gguf, model.string()));
-    if (tokenizer.ok()) {
-      engine->tokenizer_ = Tokenizer::FromDocument(tokenizer->document, model.string());
-    } else {
-      engine->tokenizer_ = Status(tokenizer.status());
+    {  // its document, which is large, is not needed beside the weights
+      const Result<GgufTokenizer> tokenizer = ReadGgufTokenizer(gguf.header, model.string());
+      engine->tokenizer_ = MakeTokenizer(tokenizer, model);
+      if (tokenizer.ok()) AddStopIds(tokenizer->stop_ids, gguf.generation.eos_token_ids);
     }
+    MOIETY_RETURN_IF_ERROR(finish(gguf, model.string()));
   } else {
     MOIETY_ASSIGN_OR_RETURN(HfFolder folder, OpenHfFolder(model));
     MOIETY_RETURN_IF_ERROR(finish(folder, folder.config_path));

@@ -74,7 +74,7 @@ Status WeightStore::CheckDeclared(const std::string& name, const Shape& shape) c
                               ShapeString(shape), ShapeString(info.shape)));
   }
   const bool vector = shape.size() == 1;
-  if (!(vector ? IsVectorType(info.dtype) : IsMatrixType(info.dtype))) {
+  if (!(vector ? IsVectorType(info.dtype) : IsWeightType(info.dtype))) {
     return Unsupported(Format("{}: tensor {}: expected F32, F16{} BF16{}, found {}", file, name,
                               vector ? " or" : ",", vector ? "" : " or a block format",
                               DTypeName(info.dtype)));

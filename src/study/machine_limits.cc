@@ -47,7 +47,7 @@ double BestOf(const Pass& pass) {
 
 Result<MachineLimits> MachineLimits::Create(Context& context, Product product,
                                             uint64_t mapped_bytes) {
-  MachineLimits limits(context);
+  MachineLimits limits(context, product);
   MOIETY_ASSIGN_OR_RETURN(limits.multiply_loops_, LimitLoopsOf(context.kernels.isa, product));
   MOIETY_ASSIGN_OR_RETURN(limits.read_loops_, LimitLoopsOf(AvailableKernels().back()->isa));
   const uint64_t available = AvailableMemoryBytes();

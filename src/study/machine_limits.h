@@ -32,6 +32,7 @@ class MachineLimits {
   // Multiply-adds in registers, of `product` and the instruction set of the context's kernels; an
   // add and a multiplication are two operations.
   double flops_per_s() const { return flops_per_s_; }
+  Product product() const { return product_; }
 
   // These measure what the machine can do now. The limit of a program that reads `bytes` over and
   // over: what fits a cache is read faster than memory.
@@ -39,11 +40,12 @@ class MachineLimits {
   double MultiplyLimit();
 
  private:
-  explicit MachineLimits(Context& context) : context_(&context) {}
+  MachineLimits(Context& context, Product product) : context_(&context), product_(product) {}
   double MeasureReading(uint64_t bytes);
   double MeasureMultiplying();
 
   Context* context_;
+  Product product_;
   const LimitLoops* read_loops_ = nullptr;      // of the fastest instruction set
   const LimitLoops* multiply_loops_ = nullptr;  // of the kernels'
   AlignedBytes memory_;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "quant/row_codec.h"
 #include "support/bits.h"
 #include "support/compute.h"
 #include "support/owned_weight.h"
@@ -41,13 +42,13 @@ void ExpectProduct(const Matrix& x, const OwnedWeight& w, const OwnedWeight* bia
 
 TEST(MatrixTypes, AreWhatTheKernelsRead) {
   for (const DType dtype : kWeightDTypes) {
-    EXPECT_TRUE(IsMatrixType(dtype));
+    EXPECT_TRUE(IsWeightType(dtype));
     EXPECT_TRUE(IsVectorType(dtype));
   }
-  EXPECT_TRUE(IsMatrixType(DType::kQ4_K));
+  EXPECT_TRUE(IsWeightType(DType::kQ4_K));
   EXPECT_FALSE(IsVectorType(DType::kQ4_K));
-  EXPECT_FALSE(IsMatrixType(DType::kF64));
-  EXPECT_FALSE(IsMatrixType(DType::kU8));
+  EXPECT_FALSE(IsWeightType(DType::kF64));
+  EXPECT_FALSE(IsWeightType(DType::kU8));
 }
 
 TEST(Linear, IsXTimesWTransposedPlusBias) {

@@ -3,6 +3,18 @@
 #define MOIETY_KERNEL_NAMESPACE amx
 
 #include "kernels/avx512/avx512_vec.h"
+#include "kernels/kernels.h"
+
+namespace moiety {
+void MultiplyAvx512Vnni(const BlockMatmulArgs& args);
+namespace amx {
+namespace {
+// Every processor with AMX has VNNI.
+void MultiplyBlocks(const BlockMatmulArgs& args) { MultiplyAvx512Vnni(args); }
+}  // namespace
+}  // namespace amx
+}  // namespace moiety
+
 // After what they are built from.
 #include "kernels/amx/tile_matmul.h"
 #include "kernels/amx/tiles.h"
@@ -10,15 +22,8 @@
 
 namespace moiety {
 extern const KernelTable kAmxKernels;
-void MultiplyAvx512Vnni(const BlockMatmulArgs& args);
 namespace amx {
 namespace {
-
-// Every processor with AMX has VNNI.
-void BlockMatmul(const BlockMatmulArgs& args) {
-  CountCall();
-  MultiplyAvx512Vnni(args);
-}
 
 void MatmulBf16(const Bf16MatmulArgs& args) {
   CountCall();

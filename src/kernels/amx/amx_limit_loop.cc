@@ -4,7 +4,6 @@
 
 namespace moiety {
 
-extern const LimitLoops kAvx512LimitLoops;
 extern const LimitLoops kAmxBf16Loops;
 
 namespace {
@@ -29,11 +28,8 @@ float MultiplyAdd(int64_t count) {
   return sums[0];
 }
 
-// Reading is that of AVX-512.
-float Read(const float* x, int64_t count) { return kAvx512LimitLoops.read(x, count); }
-
 }  // namespace
 
-const LimitLoops kAmxBf16Loops = {"amx", MultiplyAdd, int64_t{4} * 2 * 16 * 16 * 32, Read};
+const LimitLoops kAmxBf16Loops = {"amx", MultiplyAdd, int64_t{4} * 2 * 16 * 16 * 32, nullptr};
 
 }  // namespace moiety

@@ -155,10 +155,6 @@ namespace moiety {
 extern const KernelTable kAvx2Kernels;
 namespace avx2 {
 namespace {
-void BlockMatmul(const BlockMatmulArgs& args) {
-  CountCall();
-  MultiplyBlocks(args);
-}
 constexpr KernelTable kTable = MOIETY_GENERIC_KERNEL_TABLE("avx2");
 }  // namespace
 }  // namespace avx2

@@ -42,6 +42,5 @@ namespace moiety {
 extern const LimitLoops kAvx2LimitLoops;
 const LimitLoops kAvx2LimitLoops = {"avx2", avx2::MultiplyAdd, avx2::kFlopsPerBlock, avx2::Read};
 extern const LimitLoops kAvx2Int8Loops;
-const LimitLoops kAvx2Int8Loops = {"avx2", avx2::MultiplyAddInt8, avx2::kInt8OpsPerBlock,
-                                   avx2::Read};
+const LimitLoops kAvx2Int8Loops = {"avx2", avx2::MultiplyAddInt8, avx2::kInt8OpsPerBlock, nullptr};
 }  // namespace moiety

@@ -13,10 +13,6 @@ namespace moiety {
 extern const KernelTable kAvx512Kernels;
 namespace avx512 {
 namespace {
-void BlockMatmul(const BlockMatmulArgs& args) {
-  CountCall();
-  MultiplyBlocks(args);
-}
 constexpr KernelTable kTable = MOIETY_GENERIC_KERNEL_TABLE("avx512");
 }  // namespace
 }  // namespace avx512

@@ -44,5 +44,5 @@ const LimitLoops kAvx512LimitLoops = {"avx512", avx512::MultiplyAdd, avx512::kFl
                                       avx512::Read};
 extern const LimitLoops kAvx512Int8Loops;
 const LimitLoops kAvx512Int8Loops = {"avx512", avx512::MultiplyAddInt8, avx512::kInt8OpsPerBlock,
-                                     avx512::Read};
+                                     nullptr};
 }  // namespace moiety

@@ -7,7 +7,6 @@
 
 namespace moiety {
 
-extern const LimitLoops kAvx512LimitLoops;
 extern const LimitLoops kAvx512Bf16Loops;
 
 namespace {
@@ -30,11 +29,8 @@ float MultiplyAdd(int64_t count) {
   return _mm512_cvtss_f32(sum);
 }
 
-// Reading is that of AVX-512.
-float Read(const float* x, int64_t count) { return kAvx512LimitLoops.read(x, count); }
-
 }  // namespace
 
-const LimitLoops kAvx512Bf16Loops = {"avx512", MultiplyAdd, int64_t{2} * 32 * kChains, Read};
+const LimitLoops kAvx512Bf16Loops = {"avx512", MultiplyAdd, int64_t{2} * 32 * kChains, nullptr};
 
 }  // namespace moiety

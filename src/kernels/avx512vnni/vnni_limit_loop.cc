@@ -7,7 +7,6 @@
 
 namespace moiety {
 
-extern const LimitLoops kAvx512LimitLoops;
 extern const LimitLoops kAvx512VnniInt8Loops;
 
 namespace {
@@ -30,11 +29,8 @@ float MultiplyAdd(int64_t count) {
   return static_cast<float>(_mm_cvtsi128_si32(_mm512_castsi512_si128(sum)));
 }
 
-// Reading is that of AVX-512.
-float Read(const float* x, int64_t count) { return kAvx512LimitLoops.read(x, count); }
-
 }  // namespace
 
-const LimitLoops kAvx512VnniInt8Loops = {"avx512", MultiplyAdd, int64_t{2} * 64 * kChains, Read};
+const LimitLoops kAvx512VnniInt8Loops = {"avx512", MultiplyAdd, int64_t{2} * 64 * kChains, nullptr};
 
 }  // namespace moiety

@@ -7,7 +7,7 @@
 //
 // and a type `Part`, one register of a Vec: Zero() Load(p) Store(p) Fma(a, b, c), kLanes and a tile
 // of its own; Vec itself where all lanes fit one, else with Vec::StoreParts(p, stride).
-// BlockMatmul(args) is defined beside the table; see block_matmul_impl.h.
+// MultiplyBlocks(args) is there, too; see block_matmul_impl.h.
 //
 // Nothing here may come from the standard library or be an inline function shared with other files:
 // the linker could keep the copy compiled for this instruction set for everybody.
@@ -80,6 +80,11 @@ inline Vec ExpVec(Vec x) {
 namespace moiety {
 namespace MOIETY_KERNEL_NAMESPACE {
 namespace {
+
+void BlockMatmul(const BlockMatmulArgs& args) {
+  CountCall();
+  MultiplyBlocks(args);
+}
 
 void RmsNorm(const float* x, const float* gain, float eps, int64_t n, float* y) {
   Vec squares = Vec::Zero();

@@ -159,10 +159,6 @@ namespace moiety {
 extern const KernelTable kNeonKernels;
 namespace neon {
 namespace {
-void BlockMatmul(const BlockMatmulArgs& args) {
-  CountCall();
-  MultiplyBlocks(args);
-}
 constexpr KernelTable kTable = MOIETY_GENERIC_KERNEL_TABLE("neon");
 }  // namespace
 }  // namespace neon

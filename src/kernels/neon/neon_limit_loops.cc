@@ -42,6 +42,5 @@ namespace moiety {
 extern const LimitLoops kNeonLimitLoops;
 const LimitLoops kNeonLimitLoops = {"neon", neon::MultiplyAdd, neon::kFlopsPerBlock, neon::Read};
 extern const LimitLoops kNeonInt8Loops;
-const LimitLoops kNeonInt8Loops = {"neon", neon::MultiplyAddInt8, neon::kInt8OpsPerBlock,
-                                   neon::Read};
+const LimitLoops kNeonInt8Loops = {"neon", neon::MultiplyAddInt8, neon::kInt8OpsPerBlock, nullptr};
 }  // namespace moiety

@@ -49,5 +49,5 @@ namespace moiety {
 extern const LimitLoops kRefLimitLoops;
 const LimitLoops kRefLimitLoops = {"ref", ref::MultiplyAdd, ref::kFlopsPerBlock, ref::Read};
 extern const LimitLoops kRefInt8Loops;
-const LimitLoops kRefInt8Loops = {"ref", ref::MultiplyAddInt8, ref::kInt8OpsPerBlock, ref::Read};
+const LimitLoops kRefInt8Loops = {"ref", ref::MultiplyAddInt8, ref::kInt8OpsPerBlock, nullptr};
 }  // namespace moiety
