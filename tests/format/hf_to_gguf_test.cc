@@ -205,7 +205,6 @@ TEST(HfToGguf, NormsOfGemma3) {
   json config = MixtralConfig();
   config["model_type"] = "gemma3_text";
   config["query_pre_attn_scalar"] = 16;
-  config["sliding_window_pattern"] = 2;
   config["num_hidden_layers"] = 2;
   config["layer_types"] = {"sliding_attention", "full_attention"};
   config["rope_parameters"] = {{"full_attention", {{"rope_theta", 1e6}}},
@@ -228,6 +227,7 @@ TEST(HfToGguf, NormsOfGemma3) {
   EXPECT_EQ(ValueOf(source->metadata, "gemma3.rope.freq_base").Number(), 1e6);
   EXPECT_EQ(ValueOf(source->metadata, "gemma3.rope.freq_base_swa").Number(), 1e4);
   EXPECT_EQ(ValueOf(source->metadata, "gemma3.attention.sliding_window").Integer(), 7);
+  EXPECT_EQ(ValueOf(source->metadata, "gemma3.attention.sliding_window_pattern").Integer(), 2);
   config["layer_types"] = {"full_attention", "sliding_attention"};
   EXPECT_THAT(MessageOf(config, tensors), HasSubstr("layer_types"));
 }
