@@ -122,8 +122,8 @@ struct Architecture {
   // Model types whose sliding_window counts by itself. The key of others is not written; a file of
   // this architecture without experts that has it is of the first type.
   std::array<std::string_view, 2> sliding_model_types = {};
-  // Of the layers of those, each n-th sees all if the config does not say; 0: all slide.
-  int64_t sliding_pattern = 0;
+  // Whether, of the layers of those, each n-th sees all; else all slide.
+  bool has_sliding_pattern = false;
 };
 inline constexpr std::array kArchitectures = {
     Architecture{.gguf = "gemma3",
@@ -132,7 +132,7 @@ inline constexpr std::array kArchitectures = {
                  .norm_gains_are_whole = true,
                  .query_scalar_by_width_blocks = 62,
                  .sliding_model_types = {"gemma3_text"},
-                 .sliding_pattern = 6},
+                 .has_sliding_pattern = true},
     Architecture{.gguf = "llama",
                  .model_type = "llama",
                  .moe_model_type = "mixtral",

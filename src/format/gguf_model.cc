@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -131,7 +132,14 @@ void AddQueryScalar(Metadata& metadata, const Architecture& architecture, json& 
   const std::string key = std::string(architecture.gguf) + ".attention.scale";
   if (const auto scale = metadata.Number(key)) {
     if (*scale > 0) {
-      scalar = 1 / (*scale * *scale);
+      // Configs have an integer, which an f32 of its root hits to some seven digits.
+      const double square = 1 / (*scale * *scale);
+      const double whole = std::round(square);
+      if (whole >= 1 && whole <= INT32_MAX && std::abs(square - whole) <= 1e-6 * whole) {
+        scalar = static_cast<int64_t>(whole);
+      } else {
+        scalar = square;
+      }
     } else {
       metadata.Fail(
           InvalidData(Format("{}: {} must be above 0, found {}", metadata.where(), key, *scale)));

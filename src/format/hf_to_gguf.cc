@@ -103,18 +103,23 @@ void WriteRope(ConfigReader& config, const std::string& prefix, GgufPairs& metad
   }
 }
 
-// Which layers slide must be what readers assume, or a pattern.
-void CheckLayers(ConfigReader& config, const Architecture& architecture) {
-  const int64_t pattern =
-      config.IntOr("sliding_window_pattern", architecture.sliding_pattern, 0, kMaxInteger);
+// Which layers slide: each but every n-th, if the architecture's do not all.
+void WriteLayers(ConfigReader& config, const Architecture& architecture, const std::string& prefix,
+                 GgufPairs& metadata) {
   const std::vector<std::string> types = config.StringsOr("layer_types", {});
+  if (types.empty()) return;  // "sliding_window_pattern" is a key of its own
+  const auto first = std::find(types.begin(), types.end(), "full_attention") - types.begin();
+  const auto pattern = static_cast<size_t>(first) + 1;
   for (size_t i = 0; i < types.size(); ++i) {
-    const bool full = pattern != 0 && (i + 1) % static_cast<size_t>(pattern) == 0;
+    const bool full = architecture.has_sliding_pattern && (i + 1) % pattern == 0;
     if (types[i] == (full ? "full_attention" : "sliding_attention")) continue;
     config.FailUnsupported("layer_types", Format("says {} of layer {}: GGUF can say only that each "
                                                  "n-th layer does not slide",
                                                  ShowJson(types[i]), i));
     return;
+  }
+  if (architecture.has_sliding_pattern) {
+    metadata.SetNumber(prefix + "attention.sliding_window_pattern", static_cast<uint32_t>(pattern));
   }
 }
 
@@ -138,7 +143,8 @@ void WriteConfig(ConfigReader& config, const Architecture& architecture, GgufPai
     if (row.field == "sliding_window" && !slides) continue;
     WriteKey(config, prefix, row, metadata);
   }
-  if (slides && !config.Missing("sliding_window")) CheckLayers(config, architecture);
+  if (slides && !config.Missing("sliding_window"))
+    WriteLayers(config, architecture, prefix, metadata);
   CheckUnsaid(config);
   // Readers differ in what they assume where a file does not say it.
   if (architecture.norm_topk_prob.has_value()) {

@@ -60,7 +60,8 @@ TEST(Convert, TypesAndJson) {
 TEST(Convert, ModelsOfTheConformanceSet) {
   if (!HasShared()) GTEST_SKIP() << kNoShared;
   const ScratchFolder folder;
-  for (const char* model : {"mixtral", "mixtral_swa", "llama_dense", "mistral_dense"}) {
+  for (const char* model : {"mixtral", "mixtral_swa", "llama_dense", "mistral_dense", "olmoe",
+                            "qwen2_moe", "qwen3_moe"}) {
     SCOPED_TRACE(model);
     const std::string source = SharedPath(std::string("conformance/models/") + model).string();
     const std::string file = (folder.path() / model).string() + ".gguf";
@@ -71,9 +72,13 @@ TEST(Convert, ModelsOfTheConformanceSet) {
     EXPECT_EQ(result.exit_code, 0) << result.err;
     const json a = json::parse(*ReadFile(std::filesystem::path(source) / "config.json", 1 << 20));
     const json b = json::parse(*ReadFile(std::filesystem::path(back) / "config.json", 1 << 20));
-    for (const char* field : {"hidden_size", "num_hidden_layers", "sliding_window"}) {
-      EXPECT_EQ(b.value(field, json()), a.value(field, json())) << field;
+    for (const char* field : {"model_type", "hidden_size", "num_hidden_layers"}) {
+      EXPECT_EQ(b[field], a[field]) << field;
     }
+    // One that the model does not use is not written.
+    const json window =
+        a.value("use_sliding_window", true) ? a.value("sliding_window", json()) : json();
+    EXPECT_EQ(b["sliding_window"], window);
     const auto weights = [](const std::string& path) {
       return *ReadFile(std::filesystem::path(path) / "model.safetensors", 1 << 28);
     };

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -190,6 +191,66 @@ TEST(HfToGguf, WindowsThatFilesCannotSay) {
   EXPECT_FALSE(source->metadata.Contains("qwen2.attention.sliding_window"));
   config["use_sliding_window"] = true;
   EXPECT_THAT(MessageOf(config, tensors), HasSubstr("use_sliding_window"));
+}
+
+std::map<std::string, GgufSourceTensor> ByName(const GgufSource& source) {
+  std::map<std::string, GgufSourceTensor> by_name;
+  for (const GgufSourceTensor& tensor : source.tensors) by_name[tensor.name] = tensor;
+  return by_name;
+}
+
+// One name in folders, two tensors in files: the norm before the feed-forward block of most, the
+// one behind attention of some.
+TEST(HfToGguf, NormsOfGemma3) {
+  json config = MixtralConfig();
+  config["model_type"] = "gemma3_text";
+  config["query_pre_attn_scalar"] = 16;
+  config["num_hidden_layers"] = 2;
+  config["layer_types"] = {"sliding_attention", "full_attention"};
+  config["rope_parameters"] = {{"full_attention", {{"rope_theta", 1e6}}},
+                               {"sliding_attention", {{"rope_theta", 1e4}}}};
+  TensorTable tensors;
+  Put(tensors, "model.embed_tokens.weight", {5, 8});
+  for (const char* name : {"input_layernorm", "post_attention_layernorm",
+                           "pre_feedforward_layernorm", "post_feedforward_layernorm"}) {
+    Put(tensors, std::string("model.layers.0.") + name + ".weight", {8});
+  }
+  const auto source = HfToGguf(config, tensors, "config.json");
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  const auto by_name = ByName(*source);
+  EXPECT_EQ(by_name.size(), 5U);
+  for (const char* name : {"attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm"}) {
+    EXPECT_EQ(by_name.at(std::string("blk.0.") + name + ".weight").offset, 1) << name;
+  }
+  EXPECT_EQ(by_name.at("token_embd.weight").offset, 0);
+  EXPECT_EQ(ValueOf(source->metadata, "gemma3.attention.scale").Number(), 0.25);
+  EXPECT_EQ(ValueOf(source->metadata, "gemma3.rope.freq_base").Number(), 1e6);
+  EXPECT_EQ(ValueOf(source->metadata, "gemma3.rope.freq_base_swa").Number(), 1e4);
+  EXPECT_EQ(ValueOf(source->metadata, "gemma3.attention.sliding_window").Integer(), 7);
+  EXPECT_EQ(ValueOf(source->metadata, "gemma3.attention.sliding_window_pattern").Integer(), 2);
+  config["layer_types"] = {"full_attention", "sliding_attention"};
+  EXPECT_THAT(MessageOf(config, tensors), HasSubstr("layer_types"));
+}
+
+TEST(HfToGguf, SharedExpertOfQwen2Moe) {
+  json config = MixtralConfig();
+  config["model_type"] = "qwen2_moe";
+  config["num_experts"] = 2;
+  TensorTable tensors;
+  Put(tensors, "model.embed_tokens.weight", {5, 8});
+  Put(tensors, "model.layers.0.mlp.shared_expert_gate.weight", {1, 8});
+  Put(tensors, "model.layers.0.post_attention_layernorm.weight", {8});
+  auto source = HfToGguf(config, tensors, "config.json");
+  ASSERT_TRUE(source.ok()) << source.status().message();
+  const auto by_name = ByName(*source);
+  EXPECT_EQ(by_name.at("blk.0.ffn_gate_inp_shexp.weight").shape, (Shape{8}));
+  EXPECT_EQ(by_name.at("blk.0.ffn_norm.weight").offset, 0);
+  EXPECT_EQ(ValueOf(source->metadata, "qwen2moe.expert_weights_norm").Bool(), false);
+  config["decoder_sparse_step"] = 2;
+  EXPECT_THAT(MessageOf(config, tensors), HasSubstr("decoder_sparse_step"));
+  config["decoder_sparse_step"] = 1;
+  config["mlp_only_layers"] = {0};
+  EXPECT_THAT(MessageOf(config, tensors), HasSubstr("mlp_only_layers"));
 }
 
 }  // namespace
