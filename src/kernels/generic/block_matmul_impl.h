@@ -9,7 +9,7 @@
 // and PanelInts, for blocks of kLanes outputs side by side:
 //
 //   kLanes  Zero() Set(i) Load(p) + *
-//   kBlockRows: rows of a tile; kMinPanelRows: fewer do not pay for unpacking
+//   kBlockRows: rows of a tile, a power of two; kMinPanelRows: fewer do not pay for unpacking
 //   kSigned: bytes of both factors have a sign, so codes with an offset of 128 come without it
 //   DotPart<F, K, R>(w, x, at, out): out[r] += Σ over 4 · K values of each lane
 //   Pairs(out, pairs, two): out + products with two int16, of pairs of int16 per lane
@@ -211,13 +211,15 @@ void PanelTile(const BlockMatmulArgs& a, const BlockPanel& panel, int64_t row, i
   }
 }
 
+// A tile of R rows, or of the next power of two that there are; returns its rows.
 template <class F, int R>
-inline void PanelTileOf(int64_t rows, const BlockMatmulArgs& a, const BlockPanel& panel,
-                        int64_t row, int64_t at, float* acc) {
+inline int64_t PanelTileOf(int64_t rows, const BlockMatmulArgs& a, const BlockPanel& panel,
+                           int64_t row, int64_t at, float* acc) {
   if constexpr (R > 1) {
-    if (rows < R) return PanelTileOf<F, R - 1>(rows, a, panel, row, at, acc);
+    if (rows < R) return PanelTileOf<F, R / 2>(rows, a, panel, row, at, acc);
   }
   PanelTile<F, R>(a, panel, row, at, acc);
+  return R;
 }
 
 // All rows from `first` on, in chunks whose sums stay in the cache.
@@ -235,9 +237,9 @@ void PanelBlocks(const BlockMatmulArgs& a, int64_t first) {
       for (int64_t i = 0; i < rows * kPanelLanes; ++i) acc[i] = 0;
       for (int64_t at = 0; at < row_blocks; ++at) {
         PackPanel<F>(blocks, row_blocks, at, count, panel);
-        for (int64_t row = 0; row < rows; row += PanelInts::kBlockRows) {
-          PanelTileOf<F, PanelInts::kBlockRows>(rows - row, a, panel, first + row, at,
-                                                acc + row * kPanelLanes);
+        for (int64_t row = 0; row < rows;) {
+          row += PanelTileOf<F, PanelInts::kBlockRows>(rows - row, a, panel, first + row, at,
+                                                       acc + row * kPanelLanes);
         }
       }
       for (int64_t row = 0; row < rows; ++row) {
