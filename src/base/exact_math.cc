@@ -100,6 +100,7 @@ float Exp(float x) {
 }
 
 double ExactExp(double x) {
+  if (std::isnan(x)) return x;
   if (x < -708) return 0;
   if (x > 709) return std::numeric_limits<double>::infinity();
   constexpr double kLn2High = 6.93147180369123816490e-01;
