@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Flags {
+struct BenchFlags {
   std::string model, shape;
   std::vector<int64_t> prompts = {512}, generations = {64}, depths = {0}, sequences = {1};
   SpeedOptions speed;
@@ -24,7 +24,7 @@ struct Flags {
 };
 
 // Every combination, prompts before decoding; 0 tokens are no test.
-std::vector<SpeedTest> Tests(const Flags& flags) {
+std::vector<SpeedTest> Tests(const BenchFlags& flags) {
   std::vector<SpeedTest> tests;
   for (const int64_t depth : flags.depths) {
     for (const int64_t tokens : flags.prompts) {
@@ -106,7 +106,7 @@ json ResultJson(const SpeedResult& r, const ModelInfo& info) {
           {"serial_share", r.serial_share}};
 }
 
-json DocumentJson(Engine& engine, const MachineLimits& limits, const Flags& flags) {
+json DocumentJson(Engine& engine, const MachineLimits& limits, const BenchFlags& flags) {
   const ModelInfo& m = engine.model().info();
   return {{"model", engine.path().string()},
           {"random_weights", engine.store().random().has_value()},
@@ -168,7 +168,7 @@ std::string RowText(const SpeedResult& r, const ModelInfo& info) {
       100 * r.multiply_share(), 100 * r.barrier_share, 100 * r.serial_share);
 }
 
-Result<std::unique_ptr<Engine>> OpenModel(Flags& flags) {
+Result<std::unique_ptr<Engine>> OpenModel(BenchFlags& flags) {
   if (!flags.shape.empty()) return OpenShape(flags.shape, flags.engine, flags.speed.seed);
   std::filesystem::path path = flags.model;
   if (flags.model.empty()) {
@@ -177,7 +177,7 @@ Result<std::unique_ptr<Engine>> OpenModel(Flags& flags) {
   return OpenEngine(path, flags.engine);
 }
 
-Status Bench(Flags& flags) {
+Status Bench(BenchFlags& flags) {
   const std::vector<SpeedTest> tests = Tests(flags);
   if (tests.empty()) {
     return InvalidArgument("nothing to measure: --n-prompt and --n-gen are both 0");
@@ -231,8 +231,8 @@ Action AddBench(CLI::App& app) {
                  "  moiety bench path/to/model\n"
                  "  moiety bench path/to/model -p 128,2048 -n 64 -d 0,4096 --sequences 1,4,16\n"
                  "  moiety bench --shape bench/shapes/mixtral_1b_active.json --json");
-  auto flags = std::make_shared<Flags>();
-  Flags& f = *flags;
+  auto flags = std::make_shared<BenchFlags>();
+  BenchFlags& f = *flags;
   CLI::Option* model =
       command
           ->add_option("MODEL", f.model,

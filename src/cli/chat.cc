@@ -25,7 +25,7 @@ namespace {
 // A text has no end that a model would know.
 constexpr int64_t kPlainTokens = 256;
 
-struct Flags {
+struct ChatFlags {
   std::string model, system, system_file, prompt;
   TemplateFlags chat_template;
   GenerationOptions generation;
@@ -86,7 +86,7 @@ Status Respond(ChatSession& session, const ChatInputText& input) {
   return session.Say(input.text);
 }
 
-Status ChatAtTerminal(ChatSession& session, const Flags& flags, bool has_prompt) {
+Status ChatAtTerminal(ChatSession& session, const ChatFlags& flags, bool has_prompt) {
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<TerminalInput> terminal,
                           TerminalInput::Create(!flags.no_history));
   const auto respond = [&](const ChatInputText& input) {
@@ -116,7 +116,7 @@ Status ChatAtTerminal(ChatSession& session, const Flags& flags, bool has_prompt)
 }
 
 // Each line in turn; what fails does not keep the rest from being answered.
-Status ChatThroughPipe(ChatSession& session, const Flags& flags, bool has_prompt) {
+Status ChatThroughPipe(ChatSession& session, const ChatFlags& flags, bool has_prompt) {
   StandardInputLines lines;
   int64_t count = 0;
   int64_t failures = 0;
@@ -146,7 +146,7 @@ Status ChatThroughPipe(ChatSession& session, const Flags& flags, bool has_prompt
   return InvalidArgument(Format("{} of {} inputs failed", failures, count));
 }
 
-Status Chat(const CLI::App& command, Flags& flags) {
+Status Chat(const CLI::App& command, ChatFlags& flags) {
   std::filesystem::path path = flags.model;
   if (flags.model.empty()) {
     MOIETY_ASSIGN_OR_RETURN(path, BundledModel());
@@ -211,8 +211,8 @@ Action AddChat(CLI::App& app) {
                  "  moiety chat path/to/Mixtral-Instruct -s \"Answer in French.\"\n"
                  "  printf 'Hello\\nAnd then?\\n' | moiety chat path/to/model --seed 1\n"
                  "  moiety chat path/to/model -p \"What is an expert?\" --json </dev/null");
-  auto flags = std::make_shared<Flags>();
-  Flags& f = *flags;
+  auto flags = std::make_shared<ChatFlags>();
+  ChatFlags& f = *flags;
   command
       ->add_option("MODEL", f.model,
                    "Hugging Face folder or GGUF file (default: the bundled model)")

@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Flags {
+struct ConvertFlags {
   std::string model, out, type;
   GgufJob job;
 };
@@ -30,7 +30,7 @@ std::string TypeOf(const GgufInput& input) {
   return "F16";
 }
 
-Status ToGguf(Flags& flags) {
+Status ToGguf(ConvertFlags& flags) {
   MOIETY_ASSIGN_OR_RETURN(const GgufInput input, OpenGgufInput(flags.model));
   flags.job.mix = FindTypeMix(flags.type.empty() ? TypeOf(input) : flags.type);
   if (flags.job.mix == nullptr) flags.job.mix = FindTypeMix("F16");
@@ -39,7 +39,7 @@ Status ToGguf(Flags& flags) {
   return RunGgufJob(input, flags.job);
 }
 
-std::string ToText(const FolderReport& report, const Flags& flags, const char* type) {
+std::string ToText(const FolderReport& report, const ConvertFlags& flags, const char* type) {
   std::string text = Format("{}: {}, {} parameters in {} tensors, {} from {}\n", OneLine(flags.out),
                             type, FormatCount(report.parameters), report.num_tensors,
                             FormatBytes(report.bytes), FormatBytes(report.source_bytes));
@@ -48,7 +48,7 @@ std::string ToText(const FolderReport& report, const Flags& flags, const char* t
   return text;
 }
 
-Status ToFolder(Flags& flags) {
+Status ToFolder(ConvertFlags& flags) {
   if (!flags.job.split_max_size.empty()) {
     return InvalidArgument("--split-max-size is for GGUF files");
   }
@@ -87,8 +87,8 @@ Action AddConvert(CLI::App& app) {
                                  "  moiety convert path/to/model model.gguf\n"
                                  "  moiety convert path/to/model model.gguf --type F16\n"
                                  "  moiety convert model-Q4_K_M.gguf path/to/folder");
-  auto flags = std::make_shared<Flags>();
-  Flags& f = *flags;
+  auto flags = std::make_shared<ConvertFlags>();
+  ConvertFlags& f = *flags;
   command->add_option("MODEL", f.model, "Hugging Face folder or GGUF file")
       ->required()
       ->type_name("");

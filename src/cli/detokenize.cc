@@ -12,7 +12,7 @@
 namespace moiety::cli {
 namespace {
 
-struct Flags {
+struct DetokenizeFlags {
   std::string model;
   std::vector<int32_t> ids;
   bool keep_special = false;
@@ -41,7 +41,7 @@ Result<std::vector<int32_t>> ParseIds(std::string_view text) {
   return ids;
 }
 
-Status Detokenize(const CLI::App& command, Flags& flags) {
+Status Detokenize(const CLI::App& command, DetokenizeFlags& flags) {
   MOIETY_ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(flags.model));
   if (command.count("ID") == 0) {
     MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadStandardInput());
@@ -63,7 +63,7 @@ Action AddDetokenize(CLI::App& app) {
       AddCommand(app, "detokenize", "Show the text of token ids",
                  "  moiety detokenize models/starter 825 1199 793\n"
                  "  echo \"[1, 825, 1199]\" | moiety detokenize models/starter --special");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<DetokenizeFlags>();
   command->add_option("MODEL", flags->model, "Model folder with a tokenizer.json")
       ->required()
       ->type_name("");

@@ -18,7 +18,7 @@ namespace {
 
 constexpr double kNatsPerBit = 0.69314718055994530942;
 
-struct Flags {
+struct EvalFlags {
   std::string model, trace;
   std::vector<std::string> files;
   std::optional<int64_t> window, stride;
@@ -35,7 +35,7 @@ struct FileResult {
   double seconds = 0;
 };
 
-Result<FileResult> EvalFile(Engine& engine, const std::string& file, const Flags& flags,
+Result<FileResult> EvalFile(Engine& engine, const std::string& file, const EvalFlags& flags,
                             RouteWatch& watch) {
   MOIETY_ASSIGN_OR_RETURN(const Tokenizer* const tokenizer, engine.tokenizer());
   MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadText(file));
@@ -69,7 +69,7 @@ Result<FileResult> EvalFile(Engine& engine, const std::string& file, const Flags
   return result;
 }
 
-Status Eval(Flags& flags) {
+Status Eval(EvalFlags& flags) {
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
                           OpenEngine(flags.model, flags.engine));
   flags.perplexity.window = flags.window.value_or(
@@ -122,7 +122,7 @@ Action AddEval(CLI::App& app) {
                  "  moiety eval models/starter book.txt\n"
                  "  moiety eval path/to/model a.txt b.txt --window 1024 --stride 512 --experts\n"
                  "  moiety eval path/to/model a.txt --json");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<EvalFlags>();
   command->add_option("MODEL", flags->model, "Hugging Face folder or GGUF file")
       ->required()
       ->type_name("");

@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-struct Flags {
+struct InspectFlags {
   std::string model;
   bool tensors = false, values = false, json = false;
   EngineFlags engine;
@@ -207,7 +207,7 @@ std::string ToText(Engine& engine, const std::string& tokenizer, bool tensors) {
   return out;
 }
 
-Status Inspect(Flags& flags) {
+Status Inspect(InspectFlags& flags) {
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
                           OpenEngine(flags.model, flags.engine));
   MOIETY_ASSIGN_OR_RETURN(const std::string tokenizer, DescribeTokenizer(*engine));
@@ -224,7 +224,7 @@ Action AddInspect(CLI::App& app) {
                                  "  moiety inspect models/starter\n"
                                  "  moiety inspect path/to/model --tensors\n"
                                  "  moiety inspect path/to/model --json");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<InspectFlags>();
   command->add_option("MODEL", flags->model, "Hugging Face folder or GGUF file")
       ->required()
       ->type_name("");

@@ -21,7 +21,7 @@ namespace {
 
 constexpr uint64_t kMaxInputBytes = uint64_t{256} << 20;
 
-struct Flags {
+struct LogitsFlags {
   std::string model, ids, out;
   bool router = false;
   int64_t greedy = 0;
@@ -97,7 +97,7 @@ Result<std::vector<std::vector<int32_t>>> ReadPrompts(const std::string& path,
   return prompts;
 }
 
-Status Logits(Flags& flags) {
+Status Logits(LogitsFlags& flags) {
   if (std::filesystem::is_directory(flags.out)) {  // better now than after the work
     return InvalidArgument(Format("{}: is a folder, expected a file to write", flags.out));
   }
@@ -163,7 +163,7 @@ Action AddLogits(CLI::App& app) {
       "  p<i>.router.<layer>.experts     [tokens, top_k] i32, in selection order, -1: dropped\n"
       "  p<i>.router.<layer>.weights     [tokens, top_k] f32\n"
       "  p<i>.greedy_ids                 [N] i64, end-of-text tokens not heeded");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<LogitsFlags>();
   command->add_option("MODEL", flags->model, "Hugging Face folder or GGUF file")
       ->required()
       ->type_name("");

@@ -8,12 +8,12 @@
 namespace moiety::cli {
 namespace {
 
-struct Flags {
+struct QuantizeFlags {
   std::string model, out, type;
   GgufJob job;
 };
 
-Status Quantize(Flags& flags) {
+Status Quantize(QuantizeFlags& flags) {
   flags.job.mix = FindTypeMix(flags.type);
   flags.job.out = flags.out;
   MOIETY_ASSIGN_OR_RETURN(const GgufInput input, OpenGgufInput(flags.model));
@@ -37,8 +37,8 @@ Action AddQuantize(CLI::App& app) {
       "  moiety quantize model-BF16.gguf small.gguf --type IQ4_XS --imatrix imatrix.gguf\n"
       "  moiety quantize path/to/model out.gguf --type Q4_K_M "
       "--tensor-type 'ffn_down_exps=Q5_K'");
-  auto flags = std::make_shared<Flags>();
-  Flags& f = *flags;
+  auto flags = std::make_shared<QuantizeFlags>();
+  QuantizeFlags& f = *flags;
   command->add_option("MODEL", f.model, "Hugging Face folder or GGUF file")
       ->required()
       ->type_name("");

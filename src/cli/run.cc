@@ -39,9 +39,9 @@ constexpr std::array kShowcase = {
 };
 constexpr int64_t kShowcaseTokens = 40;
 
-volatile std::sig_atomic_t interrupted = 0;
+volatile std::sig_atomic_t run_interrupted = 0;
 
-struct Flags {
+struct RunFlags {
   std::string model, prompt, file, batch, trace;
   GenerationOptions generation;
   SamplingFlags sampling;
@@ -60,7 +60,7 @@ std::string WithoutLastNewline(std::string text) {
 }
 
 // The prompts to continue; `showcase` is set when nobody gave one.
-Result<std::vector<std::string>> Prompts(const CLI::App& command, const Flags& flags,
+Result<std::vector<std::string>> Prompts(const CLI::App& command, const RunFlags& flags,
                                          bool* showcase) {
   if (command.count("--prompt") > 0) return std::vector<std::string>{flags.prompt};
   if (!flags.file.empty()) {
@@ -141,7 +141,7 @@ std::string SummaryText(const Totals& t, Engine& engine, const GenerationOptions
 }
 
 // The requests of --batch.
-Result<std::vector<BatchLine>> ReadBatch(const Flags& flags, const GenerationOptions& options,
+Result<std::vector<BatchLine>> ReadBatch(const RunFlags& flags, const GenerationOptions& options,
                                          int64_t vocab_size) {
   const bool from_stdin = flags.batch == "-";
   MOIETY_ASSIGN_OR_RETURN(const std::string text,
@@ -161,14 +161,14 @@ Result<std::vector<BatchLine>> ReadBatch(const Flags& flags, const GenerationOpt
   return lines;
 }
 
-BatchRunOptions BatchOptions(const Flags& flags, RouteWatch& watch) {
+BatchRunOptions BatchOptions(const RunFlags& flags, RouteWatch& watch) {
   return {.batcher = flags.batcher,
           .add_special = !flags.no_special,
           .observer = watch.observer(),
-          .cancelled = [] { return interrupted != 0; }};
+          .cancelled = [] { return run_interrupted != 0; }};
 }
 
-Status RunBatchFile(const Flags& flags, Engine& engine, RouteWatch& watch) {
+Status RunBatchFile(const RunFlags& flags, Engine& engine, RouteWatch& watch) {
   MOIETY_ASSIGN_OR_RETURN(const std::vector<BatchLine> lines,
                           ReadBatch(flags, flags.generation, engine.model().info().vocab_size));
   MOIETY_ASSIGN_OR_RETURN(
@@ -186,7 +186,7 @@ Status RunBatchFile(const Flags& flags, Engine& engine, RouteWatch& watch) {
 }
 
 // Several continuations of one prompt.
-Status RunSamples(const Flags& flags, Engine& engine, const std::string& prompt,
+Status RunSamples(const RunFlags& flags, Engine& engine, const std::string& prompt,
                   RouteWatch& watch) {
   BatchLine line;
   line.prompt = prompt;
@@ -222,12 +222,12 @@ Status RunSamples(const Flags& flags, Engine& engine, const std::string& prompt,
 // Ctrl-C ends the text, not the program: the figures still follow. A second one ends it.
 void EndTextsOnInterrupt() {
   std::signal(SIGINT, [](int) {
-    interrupted = 1;
+    run_interrupted = 1;
     std::signal(SIGINT, SIG_DFL);
   });
 }
 
-Status Run(const CLI::App& command, Flags& flags) {
+Status Run(const CLI::App& command, RunFlags& flags) {
   bool showcase = false;
   const bool is_batch = command.count("--batch") > 0;
   std::vector<std::string> prompts;
@@ -280,10 +280,10 @@ Status Run(const CLI::App& command, Flags& flags) {
     } else {
       write_status = Print(colours ? InExpertColour(event.text, watch->strongest()) : event.text);
     }
-    return write_status.ok() && interrupted == 0;
+    return write_status.ok() && run_interrupted == 0;
   };
   for (const std::string& prompt : prompts) {
-    if (interrupted != 0) break;
+    if (run_interrupted != 0) break;
     if (!IsUtf8(prompt)) {
       std::fputs("moiety: the prompt is not UTF-8: other bytes are read as U+FFFD\n", stderr);
     }
@@ -330,8 +330,8 @@ Action AddRun(CLI::App& app) {
                  "  moiety run path/to/Mixtral -f prompt.txt -n 200 --temp 0.7 --seed 1\n"
                  "  echo \"Once upon\" | moiety run path/to/model --json\n"
                  "  moiety run path/to/model --batch requests.jsonl > answers.jsonl");
-  auto flags = std::make_shared<Flags>();
-  Flags& f = *flags;
+  auto flags = std::make_shared<RunFlags>();
+  RunFlags& f = *flags;
   command
       ->add_option("MODEL", f.model,
                    "Hugging Face folder or GGUF file (default: the bundled model)")

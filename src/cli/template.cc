@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-struct Flags {
+struct TemplateCommandFlags {
   std::string model, messages, tools, name = "default";
   bool add_prompt = false, no_prompt = false, json = false, tokens = false;
 };
@@ -123,13 +123,13 @@ class ConversationReader {
   Conversation& out_;
 };
 
-Result<ChatTemplate> OpenTemplate(const Flags& flags, bool is_model) {
+Result<ChatTemplate> OpenTemplate(const TemplateCommandFlags& flags, bool is_model) {
   if (is_model) return OpenChatTemplate(flags.model, flags.name);
   MOIETY_ASSIGN_OR_RETURN(const std::string source, ReadText(flags.model));
   return ChatTemplate::Parse(source, flags.model, ordered_json::object());
 }
 
-Status Template(Flags& flags) {
+Status Template(TemplateCommandFlags& flags) {
   std::error_code error;
   const bool is_model = fs::is_directory(flags.model, error) || IsGgufPath(flags.model);
   if (flags.tokens && !is_model) {
@@ -188,8 +188,8 @@ Action AddTemplate(CLI::App& app) {
       "  moiety template chat_template.jinja --messages chat.json --tools tools.json\n"
       "  echo '[{\"role\": \"user\", \"content\": \"Hi\"}]' | moiety template path/to/model "
       "--messages - --tokens");
-  auto flags = std::make_shared<Flags>();
-  Flags& f = *flags;
+  auto flags = std::make_shared<TemplateCommandFlags>();
+  TemplateCommandFlags& f = *flags;
   command->add_option("MODEL", f.model, "Model folder with a chat template, or a file with one")
       ->required()
       ->type_name("");

@@ -11,7 +11,7 @@
 namespace moiety::cli {
 namespace {
 
-struct Flags {
+struct TokenizeFlags {
   std::string model, text;
   bool from_stdin = false, no_special = false, ids = false, json = false;
 };
@@ -22,7 +22,7 @@ std::string Join(const std::vector<int32_t>& ids) {
   return out;
 }
 
-Status Tokenize(const CLI::App& command, Flags& flags) {
+Status Tokenize(const CLI::App& command, TokenizeFlags& flags) {
   MOIETY_ASSIGN_OR_RETURN(const auto tokenizer, OpenTokenizer(flags.model));
   if (command.count("TEXT") == 0) {
     MOIETY_ASSIGN_OR_RETURN(flags.text, ReadStandardInput());
@@ -47,7 +47,7 @@ Action AddTokenize(CLI::App& app) {
   CLI::App* command = AddCommand(app, "tokenize", "Show the tokens of a text",
                                  "  moiety tokenize models/starter \"Il était une fois\"\n"
                                  "  moiety tokenize models/starter --stdin --json < book.txt");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<TokenizeFlags>();
   command->add_option("MODEL", flags->model, "Model folder with a tokenizer.json")
       ->required()
       ->type_name("");

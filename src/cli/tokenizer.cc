@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 // Texts are counted in parts of this size, which end with a line.
 constexpr size_t kPartBytes = size_t{8} << 20;
 
-struct Flags {
+struct TokenizerFlags {
   std::vector<std::string> files;
   std::string out, kind = "byte-fallback";
   TokenizerTrainerOptions options;
@@ -40,7 +40,7 @@ size_t PartLength(std::string_view text) {
   return text.size();
 }
 
-Status CountWords(const Flags& flags, TokenizerTrainer& trainer, int64_t* num_bytes) {
+Status CountWords(const TokenizerFlags& flags, TokenizerTrainer& trainer, int64_t* num_bytes) {
   std::vector<std::shared_ptr<const MappedFile>> files;
   for (const std::string& path : flags.files) {
     MOIETY_ASSIGN_OR_RETURN(files.emplace_back(), MappedFile::Open(path));
@@ -66,7 +66,7 @@ Status CountWords(const Flags& flags, TokenizerTrainer& trainer, int64_t* num_by
   return OkStatus();
 }
 
-Status Train(Flags& flags) {
+Status Train(TokenizerFlags& flags) {
   flags.options.kind =
       flags.kind == "byte-level" ? TokenizerKind::kByteLevel : TokenizerKind::kByteFallback;
   MOIETY_ASSIGN_OR_RETURN(TokenizerTrainer trainer, TokenizerTrainer::Create(flags.options));
@@ -123,8 +123,8 @@ Action AddTokenizer(CLI::App& app) {
   command->require_subcommand(1);
   CLI::App* train = command->add_subcommand(
       "train", "Learn a BPE vocabulary from texts; writes a tokenizer.json as Hugging Face has it");
-  auto flags = std::make_shared<Flags>();
-  Flags& f = *flags;
+  auto flags = std::make_shared<TokenizerFlags>();
+  TokenizerFlags& f = *flags;
   train->add_option("FILE", f.files, "Texts, in UTF-8")->required()->type_name("");
   train->add_option("-o,--output", f.out, "Folder for tokenizer.json and tokenizer_config.json")
       ->required();

@@ -74,10 +74,10 @@ const char* NameOfType(DType dtype) {
 std::string Text(const json& document) { return document.dump(2) + "\n"; }
 
 // Writes the files of one folder.
-class Run {
+class FolderRun {
  public:
-  Run(const fs::path& dir, const GgufModel& model, const FolderOutputOptions& options,
-      ThreadPool& pool, const WriteProgress& progress, FolderReport& report)
+  FolderRun(const fs::path& dir, const GgufModel& model, const FolderOutputOptions& options,
+            ThreadPool& pool, const WriteProgress& progress, FolderReport& report)
       : dir_(dir),
         model_(model),
         options_(options),
@@ -231,7 +231,7 @@ Result<FolderReport> WriteFolder(const fs::path& dir, const GgufModel& model,
   }
   MOIETY_ASSIGN_OR_RETURN(ReplacingFolder folder, ReplacingFolder::Create(dir));
   FolderReport report;
-  Run run(folder.temporary(), model, options, pool, progress, report);
+  FolderRun run(folder.temporary(), model, options, pool, progress, report);
   json ids = json::object();
   MOIETY_RETURN_IF_ERROR(run.WriteTokenizer(ids));
   MOIETY_RETURN_IF_ERROR(run.WriteWeights());

@@ -55,10 +55,10 @@ Status CheckTensor(const GgufSourceTensor& tensor, const ChosenType& type,
 }
 
 // Writes the tensors of one model.
-class Run {
+class GgufRun {
  public:
-  Run(const GgufInput& input, ThreadPool& pool, const GgufOutputOptions& options,
-      const WriteProgress& progress, const std::string& where, GgufWriter& writer)
+  GgufRun(const GgufInput& input, ThreadPool& pool, const GgufOutputOptions& options,
+          const WriteProgress& progress, const std::string& where, GgufWriter& writer)
       : input_(input),
         pool_(pool),
         options_(options),
@@ -159,7 +159,7 @@ Result<GgufReport> WriteGguf(const std::filesystem::path& path, const GgufInput&
   MOIETY_ASSIGN_OR_RETURN(GgufWriter writer,
                           GgufWriter::Create(path, MetadataFor(input, mix, options.imatrix),
                                              std::move(tensors), {options.split_max_bytes}));
-  Run run(input, pool, options, progress, where, writer);
+  GgufRun run(input, pool, options, progress, where, writer);
   GgufReport report;
   report.source_bytes = run.total();
   for (size_t i = 0; i < types.size(); ++i) {

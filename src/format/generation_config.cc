@@ -43,10 +43,10 @@ std::optional<int64_t> ReadInt(ConfigReader& reader, const char* key, int64_t mi
 
 }  // namespace
 
-Result<GenerationConfig> ReadGenerationConfig(const nlohmann::json& json,
+Result<GenerationConfig> ReadGenerationConfig(const nlohmann::json& document,
                                               const std::string& where) {
   // Nobody means more than these; a limit makes 1e300 an error here instead of an infinity later.
-  ConfigReader reader(json, where);
+  ConfigReader reader(document, where);
   GenerationConfig generation;
   ReadTokenIds(reader, generation);
   if (!reader.Missing("do_sample")) generation.do_sample = reader.BoolOr("do_sample", false);

@@ -17,9 +17,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "values are read as they lie");
 
 constexpr std::string_view kMagic = "GGUF";
-constexpr uint64_t kDefaultAlignment = 32;
 constexpr uint64_t kMaxAlignment = uint64_t{1} << 30;
-constexpr uint32_t kMaxDims = 4;
 // What a pair and the description of a tensor have at least.
 constexpr uint64_t kMinPairBytes = 8 + 4 + 1;
 constexpr uint64_t kMinTensorBytes = 8 + 4 + 8 + 4 + 8;
@@ -194,7 +192,7 @@ Status ReadMetadata(Reader& reader, std::span<const std::byte> file, uint64_t co
 
 Result<uint64_t> ReadAlignment(const GgufHeader& header, const std::string& where) {
   const GgufValue* value = header.Find("general.alignment");
-  if (value == nullptr) return kDefaultAlignment;
+  if (value == nullptr) return kGgufDefaultAlignment;
   const std::optional<int64_t> alignment = value->Integer();
   if (!alignment.has_value() || *alignment <= 0 ||
       !std::has_single_bit(static_cast<uint64_t>(*alignment)) ||
@@ -221,9 +219,9 @@ Result<TensorInfo> ReadTensor(Reader& reader, const std::string& where, uint64_t
   TensorInfo info;
   MOIETY_ASSIGN_OR_RETURN(const uint32_t num_dims,
                           reader.Number<uint32_t>("the number of dimensions"));
-  if (num_dims < 1 || num_dims > kMaxDims) {
+  if (num_dims < 1 || num_dims > kGgufMaxDims) {
     return InvalidData(
-        Format("{}: expected 1 to {} dimensions, found {}", where, kMaxDims, num_dims));
+        Format("{}: expected 1 to {} dimensions, found {}", where, kGgufMaxDims, num_dims));
   }
   for (uint32_t i = 0; i < num_dims; ++i) {
     MOIETY_ASSIGN_OR_RETURN(const uint64_t dim, reader.Number<uint64_t>("a dimension"));

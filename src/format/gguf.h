@@ -27,6 +27,9 @@
 
 namespace moiety {
 
+inline constexpr uint64_t kGgufDefaultAlignment = 32;  // of tensor data, without general.alignment
+inline constexpr size_t kGgufMaxDims = 4;
+
 // The numbers are those of the file.
 enum class GgufType : uint32_t {
   kU8,

@@ -313,7 +313,7 @@ Result<std::vector<std::filesystem::path>> Parts(const std::filesystem::path& pa
 }
 
 // Maps a file and adds its tensors.
-Result<GgufHeader> AddFile(const std::filesystem::path& path, TensorTable& table) {
+Result<GgufHeader> AddGgufFile(const std::filesystem::path& path, TensorTable& table) {
   MOIETY_ASSIGN_OR_RETURN(auto file, MappedFile::Open(path));
   MOIETY_ASSIGN_OR_RETURN(GgufHeader header, ParseGgufHeader(file->bytes(), path.string()));
   for (auto& [name, info] : header.tensors) {
@@ -364,7 +364,7 @@ bool IsGgufPath(const std::filesystem::path& path) {
 
 Result<GgufFiles> OpenGgufFiles(const std::filesystem::path& path) {
   GgufFiles files;
-  MOIETY_ASSIGN_OR_RETURN(files.header, AddFile(path, files.tensors));
+  MOIETY_ASSIGN_OR_RETURN(files.header, AddGgufFile(path, files.tensors));
   const std::string where = path.string();
   Metadata metadata(files.header, where);
   const int64_t count = metadata.Integer("split.count").value_or(0);
@@ -377,7 +377,7 @@ Result<GgufFiles> OpenGgufFiles(const std::filesystem::path& path) {
     }
     MOIETY_ASSIGN_OR_RETURN(const auto parts, Parts(path, count));
     for (size_t i = 1; i < parts.size(); ++i) {
-      MOIETY_RETURN_IF_ERROR(AddFile(parts[i], files.tensors).status());
+      MOIETY_RETURN_IF_ERROR(AddGgufFile(parts[i], files.tensors).status());
     }
   }
   return files;

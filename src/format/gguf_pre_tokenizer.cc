@@ -10,7 +10,7 @@ namespace {
 
 using nlohmann::json;
 using Step = PreTokenizerStep;
-using Kind = PreTokenizerStep::Kind;
+using StepKind = PreTokenizerStep::Kind;
 
 // Parts that patterns share. Patterns are Oniguruma's, as published in the models' tokenizer.json.
 #define CONTRACTION R"((?i:'s|'t|'re|'ve|'m|'ll|'d))"
@@ -98,41 +98,41 @@ constexpr std::string_view kYoutuScripts =
 
 // Cuts a text into words by one pattern.
 template <const std::string_view& kPattern>
-constexpr std::array kBy = {Step{Kind::kSplit, kPattern}, Step{Kind::kBytes}};
+constexpr std::array kBy = {Step{StepKind::kSplit, kPattern}, Step{StepKind::kBytes}};
 
-constexpr std::array kGpt2Steps = {Step{Kind::kWords}};
-constexpr std::array kGpt2EachDigit = {Step{Kind::kEachDigit}, Step{Kind::kWords}};
+constexpr std::array kGpt2Steps = {Step{StepKind::kWords}};
+constexpr std::array kGpt2EachDigit = {Step{StepKind::kEachDigit}, Step{StepKind::kWords}};
 // Of files whose tokenizer llama.cpp's converter did not know.
-constexpr std::array kDefault = {Step{Kind::kSplit, R"([\p{P}\$\+<=>\^~\|]+)"},
-                                 Step{Kind::kSplit, kGpt2}, Step{Kind::kSplit, R"(\p{N}+)"},
-                                 Step{Kind::kSplit, "[0-9][0-9][0-9]"}, Step{Kind::kBytes}};
-constexpr std::array kFalcon = {Step{Kind::kPunctuation}, Step{Kind::kWords}, Step{Kind::kDigits},
-                                Step{Kind::kSplit, "[0-9][0-9][0-9]"}};
-constexpr std::array kDeepSeekLlm = {Step{Kind::kSplit, R"([\r\n])"},
-                                     Step{Kind::kSplit, kCasedLetters},
-                                     Step{Kind::kSplit, kDeepSeekPunctuation},
-                                     Step{Kind::kSplit, R"(\s+$)"},
-                                     Step{Kind::kSplit, kDeepSeekCjk},
-                                     Step{Kind::kEachDigit},
-                                     Step{Kind::kBytes}};
-constexpr std::array kDeepSeekCoder = {Step{Kind::kSplit, R"([\r\n])"},
-                                       Step{Kind::kSplit, R"(\s?\p{L}+)"},
-                                       Step{Kind::kSplit, R"(\s?\p{P}+)"},
-                                       Step{Kind::kSplit, kDeepSeekCjk},
-                                       Step{Kind::kEachDigit},
-                                       Step{Kind::kBytes}};
-constexpr std::array kDeepSeekV3Steps = {Step{Kind::kSplit, R"(\p{N}{1,3})"},
-                                         Step{Kind::kSplit, kHanAndKana},
-                                         Step{Kind::kSplit, kDeepSeekV3}, Step{Kind::kBytes}};
-constexpr std::array kViking = {Step{Kind::kSplit, kBloom}, Step{Kind::kEachDigit},
-                                Step{Kind::kBytes}};
-constexpr std::array kYoutu = {Step{Kind::kSplit, kYoutuScripts},
-                               Step{Kind::kSplit, kO200kOneDigit}, Step{Kind::kBytes}};
+constexpr std::array kDefault = {Step{StepKind::kSplit, R"([\p{P}\$\+<=>\^~\|]+)"},
+                                 Step{StepKind::kSplit, kGpt2}, Step{StepKind::kSplit, R"(\p{N}+)"},
+                                 Step{StepKind::kSplit, "[0-9][0-9][0-9]"}, Step{StepKind::kBytes}};
+constexpr std::array kFalcon = {Step{StepKind::kPunctuation}, Step{StepKind::kWords},
+                                Step{StepKind::kDigits}, Step{StepKind::kSplit, "[0-9][0-9][0-9]"}};
+constexpr std::array kDeepSeekLlm = {Step{StepKind::kSplit, R"([\r\n])"},
+                                     Step{StepKind::kSplit, kCasedLetters},
+                                     Step{StepKind::kSplit, kDeepSeekPunctuation},
+                                     Step{StepKind::kSplit, R"(\s+$)"},
+                                     Step{StepKind::kSplit, kDeepSeekCjk},
+                                     Step{StepKind::kEachDigit},
+                                     Step{StepKind::kBytes}};
+constexpr std::array kDeepSeekCoder = {Step{StepKind::kSplit, R"([\r\n])"},
+                                       Step{StepKind::kSplit, R"(\s?\p{L}+)"},
+                                       Step{StepKind::kSplit, R"(\s?\p{P}+)"},
+                                       Step{StepKind::kSplit, kDeepSeekCjk},
+                                       Step{StepKind::kEachDigit},
+                                       Step{StepKind::kBytes}};
+constexpr std::array kDeepSeekV3Steps = {
+    Step{StepKind::kSplit, R"(\p{N}{1,3})"}, Step{StepKind::kSplit, kHanAndKana},
+    Step{StepKind::kSplit, kDeepSeekV3}, Step{StepKind::kBytes}};
+constexpr std::array kViking = {Step{StepKind::kSplit, kBloom}, Step{StepKind::kEachDigit},
+                                Step{StepKind::kBytes}};
+constexpr std::array kYoutu = {Step{StepKind::kSplit, kYoutuScripts},
+                               Step{StepKind::kSplit, kO200kOneDigit}, Step{StepKind::kBytes}};
 // Thousands are counted from the right.
-constexpr std::array kTinyAya = {Step{Kind::kSplit, R"(\d{1,3}(?=(?:\d{3})*\b))"},
-                                 Step{Kind::kSplit, kO200k}, Step{Kind::kBytes}};
-constexpr std::array kMiniCpm5 = {Step{Kind::kSplit, R"(\p{N}{1,3})"},
-                                  Step{Kind::kSplit, kManyDigits}, Step{Kind::kBytes}};
+constexpr std::array kTinyAya = {Step{StepKind::kSplit, R"(\d{1,3}(?=(?:\d{3})*\b))"},
+                                 Step{StepKind::kSplit, kO200k}, Step{StepKind::kBytes}};
+constexpr std::array kMiniCpm5 = {Step{StepKind::kSplit, R"(\p{N}{1,3})"},
+                                  Step{StepKind::kSplit, kManyDigits}, Step{StepKind::kBytes}};
 
 using Row = GgufPreTokenizer;
 constexpr std::array kRows = {
@@ -214,25 +214,25 @@ constexpr std::array kRows = {
 
 json StepJson(const Step& step) {
   switch (step.kind) {
-    case Kind::kSplit:
+    case StepKind::kSplit:
       return {{"type", "Split"},
               {"pattern", {{"Regex", std::string(step.pattern)}}},
               {"behavior", "Isolated"},
               {"invert", false}};
-    case Kind::kEachDigit:
+    case StepKind::kEachDigit:
       return {{"type", "Digits"}, {"individual_digits", true}};
-    case Kind::kDigits:
+    case StepKind::kDigits:
       return {{"type", "Digits"}, {"individual_digits", false}};
-    case Kind::kPunctuation:
+    case StepKind::kPunctuation:
       return {{"type", "Punctuation"}, {"behavior", "Contiguous"}};
-    case Kind::kWords:
-    case Kind::kBytes:
+    case StepKind::kWords:
+    case StepKind::kBytes:
       break;
   }
   return {{"type", "ByteLevel"},
           {"add_prefix_space", false},
           {"trim_offsets", true},
-          {"use_regex", step.kind == Kind::kWords}};
+          {"use_regex", step.kind == StepKind::kWords}};
 }
 
 }  // namespace

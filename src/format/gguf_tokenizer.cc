@@ -26,7 +26,7 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr const char* kTokens = "tokenizer.ggml.tokens";
-constexpr const char* kTypes = "tokenizer.ggml.token_type";
+constexpr const char* kTypeRows = "tokenizer.ggml.token_type";
 constexpr const char* kScores = "tokenizer.ggml.scores";
 constexpr const char* kMerges = "tokenizer.ggml.merges";
 constexpr const char* kTemplate = "tokenizer.chat_template";
@@ -40,7 +40,7 @@ constexpr std::string_view kSpace = "\u2581";  // SentencePiece's "▁"
 // The numbers are those of the file.
 enum class TokenType : uint8_t { kNormal = 1, kUnknown, kControl, kUserDefined, kUnused, kByte };
 
-struct Token {
+struct GgufToken {
   std::string_view text;
   TokenType type;
   double score = 0;
@@ -48,7 +48,7 @@ struct Token {
 };
 
 struct Tokens {
-  std::vector<Token> list;                                // by id
+  std::vector<GgufToken> list;                            // by id
   std::unordered_map<std::string_view, int32_t> by_text;  // without fillers
 
   std::string Text(int32_t id) const { return std::string(list[static_cast<size_t>(id)].text); }
@@ -87,7 +87,7 @@ Result<std::vector<T>> Required(
 }
 
 Status CheckToken(const Tokens& tokens, size_t id, const std::string& where) {
-  const Token& token = tokens.list[id];
+  const GgufToken& token = tokens.list[id];
   if (!IsUtf8(token.text)) {
     return InvalidData(
         Format("{}: {}[{}]: expected UTF-8, found {}", where, kTokens, id, Show(token.text)));
@@ -111,7 +111,7 @@ Result<Tokens> ReadTokens(GgufMetadata& metadata, bool has_scores) {
   if (texts->size() > INT32_MAX) {
     return InvalidData(Format("{}: {} has {} elements", where, kTokens, texts->size()));
   }
-  MOIETY_ASSIGN_OR_RETURN(const auto types, Required<int64_t>(metadata, kTypes, texts->size(),
+  MOIETY_ASSIGN_OR_RETURN(const auto types, Required<int64_t>(metadata, kTypeRows, texts->size(),
                                                               &GgufMetadata::Integers));
   std::vector<double> scores(texts->size());
   if (has_scores) {
@@ -123,8 +123,8 @@ Result<Tokens> ReadTokens(GgufMetadata& metadata, bool has_scores) {
   tokens.by_text.reserve(texts->size());
   for (size_t id = 0; id < texts->size(); ++id) {
     if (types[id] < 1 || types[id] > 6) {
-      return InvalidData(Format("{}: {}[{}]: expected a type from 1 to 6, found {}", where, kTypes,
-                                id, types[id]));
+      return InvalidData(Format("{}: {}[{}]: expected a type from 1 to 6, found {}", where,
+                                kTypeRows, id, types[id]));
     }
     if (!std::isfinite(scores[id])) {
       return InvalidData(
@@ -156,7 +156,7 @@ Status CheckEmbedding(const GgufHeader& header, const Tokens& tokens, const std:
 json AddedTokensJson(const Tokens& tokens) {
   json list = json::array();
   for (size_t id = 0; id < tokens.list.size(); ++id) {
-    const Token& token = tokens.list[id];
+    const GgufToken& token = tokens.list[id];
     if (!IsAdded(token.type) || token.filler) continue;
     list.push_back({{"id", id},
                     {"content", std::string(token.text)},
@@ -223,7 +223,7 @@ json VocabularyJson(const Tokens& tokens) {
 
 bool HasByteTokens(const Tokens& tokens) {
   return std::any_of(tokens.list.begin(), tokens.list.end(),
-                     [](const Token& token) { return token.type == TokenType::kByte; });
+                     [](const GgufToken& token) { return token.type == TokenType::kByte; });
 }
 
 // --- gpt2
@@ -287,7 +287,7 @@ Result<json> ByteLevelDocument(GgufMetadata& metadata, const Tokens& tokens, Spe
 Result<json> MergesByScore(const Tokens& tokens, const std::string& where) {
   std::vector<ScoredPiece> pieces;
   for (size_t id = 0; id < tokens.list.size(); ++id) {
-    const Token& token = tokens.list[id];
+    const GgufToken& token = tokens.list[id];
     // SentencePiece merges no control, user-defined or byte tokens.
     const bool merges =
         !token.filler && (token.type == TokenType::kNormal || token.type == TokenType::kUnused);
@@ -341,12 +341,12 @@ json ScoredVocabularyJson(const Tokens& tokens) {
   size_t end = tokens.list.size();
   while (end > 0 && tokens.list[end - 1].filler) --end;
   double lowest = 0;
-  for (const Token& token : tokens.list) {
+  for (const GgufToken& token : tokens.list) {
     if (!token.filler && !IsAdded(token.type)) lowest = std::min(lowest, token.score);
   }
   json list = json::array();
   for (size_t id = 0; id < end; ++id) {
-    const Token& token = tokens.list[id];
+    const GgufToken& token = tokens.list[id];
     // A list has no gaps: a filler is the least likely piece.
     std::string text = token.text.empty() ? Format("[PAD{}]", id) : std::string(token.text);
     list.push_back({std::move(text), token.filler          ? lowest
@@ -399,26 +399,26 @@ Result<json> UnigramDocument(GgufMetadata& metadata, const Tokens& tokens, Speci
 
 // --- All kinds
 
-struct Kind {
+struct KindRow {
   std::string_view name;
   bool has_scores;
   SpecialIds defaults;
   Result<json> (*document)(GgufMetadata& metadata, const Tokens& tokens, SpecialIds& ids);
 };
-constexpr std::array kKinds = {
-    Kind{"gpt2", false, {}, &ByteLevelDocument},
-    Kind{"llama", true, {.bos = 1, .eos = 2, .unk = 0, .add_bos = true}, &SentencePieceDocument},
-    Kind{"t5", true, {.eos = 1, .unk = 2, .add_eos = true}, &UnigramDocument},
+constexpr std::array kKindRows = {
+    KindRow{"gpt2", false, {}, &ByteLevelDocument},
+    KindRow{"llama", true, {.bos = 1, .eos = 2, .unk = 0, .add_bos = true}, &SentencePieceDocument},
+    KindRow{"t5", true, {.eos = 1, .unk = 2, .add_eos = true}, &UnigramDocument},
 };
 
-Result<const Kind*> FindKind(GgufMetadata& metadata) {
+Result<const KindRow*> FindKind(GgufMetadata& metadata) {
   const std::optional<std::string_view> name = metadata.String("tokenizer.ggml.model");
   MOIETY_RETURN_IF_ERROR(Status(metadata.status()));
   if (!name.has_value()) {
     return InvalidData(Format("{}: tokenizer.ggml.model is missing", metadata.where()));
   }
   std::string known;
-  for (const Kind& kind : kKinds) {
+  for (const KindRow& kind : kKindRows) {
     if (kind.name == *name) return &kind;
     known += (known.empty() ? "" : ", ") + std::string(kind.name);
   }
@@ -551,7 +551,7 @@ Result<ordered_json> ReadConfig(GgufMetadata& metadata, const Tokens& tokens,
 
 Result<GgufTokenizer> ReadGgufTokenizer(const GgufHeader& header, const std::string& where) {
   GgufMetadata metadata(header, where);
-  MOIETY_ASSIGN_OR_RETURN(const Kind* const kind, FindKind(metadata));
+  MOIETY_ASSIGN_OR_RETURN(const KindRow* const kind, FindKind(metadata));
   MOIETY_ASSIGN_OR_RETURN(const Tokens tokens, ReadTokens(metadata, kind->has_scores));
   MOIETY_RETURN_IF_ERROR(CheckEmbedding(header, tokens, where));
   MOIETY_ASSIGN_OR_RETURN(SpecialIds ids, ReadSpecialIds(metadata, tokens, kind->defaults));

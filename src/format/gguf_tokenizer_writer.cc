@@ -21,15 +21,15 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kSpace = "▁";
+constexpr std::string_view kSpaceMark = "▁";
 constexpr const char* kPrefix = "tokenizer.ggml.";
 
-struct Token {
+struct NewToken {
   std::string text;
   GgufTokenType type = GgufTokenType::kUnused;
   float score = 0;
 };
-using Merge = std::pair<std::string, std::string>;
+using MergePair = std::pair<std::string, std::string>;
 
 std::string Key(std::string_view name) { return kPrefix + std::string(name); }
 
@@ -67,7 +67,7 @@ class Vocabulary {
   Vocabulary(const std::string& where, int64_t vocab_size)
       : where_(where), tokens_(static_cast<size_t>(vocab_size)) {}
 
-  Status Set(const json& id, Token token) {
+  Status Set(const json& id, NewToken token) {
     // Negative ones become large.
     if (!id.is_number_integer() || id.get<uint64_t>() >= tokens_.size()) {
       return InvalidData(
@@ -93,12 +93,12 @@ class Vocabulary {
     }
   }
 
-  std::vector<Token>& tokens() { return tokens_; }
+  std::vector<NewToken>& tokens() { return tokens_; }
   const std::string& where() const { return where_; }
 
  private:
   const std::string& where_;
-  std::vector<Token> tokens_;
+  std::vector<NewToken> tokens_;
   std::unordered_map<std::string, int32_t> ids_;
 };
 
@@ -151,8 +151,8 @@ Status AddAddedTokens(const HfTokenizer& tokenizer, Vocabulary& vocabulary) {
 }
 
 // Written as ["a", "b"] or "a b".
-Result<std::vector<Merge>> ReadMerges(const json& model, const std::string& where) {
-  std::vector<Merge> merges;
+Result<std::vector<MergePair>> ReadMerges(const json& model, const std::string& where) {
+  std::vector<MergePair> merges;
   const json& list = Field(model, "merges");
   if (!list.is_array()) {
     return InvalidData(
@@ -174,7 +174,7 @@ Result<std::vector<Merge>> ReadMerges(const json& model, const std::string& wher
   return merges;
 }
 
-Status WriteMerges(const std::vector<Merge>& merges, const std::string& where,
+Status WriteMerges(const std::vector<MergePair>& merges, const std::string& where,
                    GgufPairs& metadata) {
   std::vector<std::string> lines;
   for (const auto& [left, right] : merges) {
@@ -197,8 +197,8 @@ bool IsByteToken(std::string_view text) {
 }
 
 // sentencepiece's scores: 0, -1, … in the order in which pieces are made, then the others.
-void ScoreByMerges(const std::vector<Merge>& merges, Vocabulary& vocabulary) {
-  std::vector<Token>& tokens = vocabulary.tokens();
+void ScoreByMerges(const std::vector<MergePair>& merges, Vocabulary& vocabulary) {
+  std::vector<NewToken>& tokens = vocabulary.tokens();
   std::vector<bool> scored(tokens.size());
   int64_t rank = 0;
   const auto score = [&](size_t id) {
@@ -227,9 +227,9 @@ bool SameWays(std::span<const MergeViews::value_type> a,
 }
 
 // Whether the scores say what the merges say.
-bool ScoresSuffice(const std::vector<Merge>& merges, const std::vector<Token>& tokens) {
+bool ScoresSuffice(const std::vector<MergePair>& merges, const std::vector<NewToken>& tokens) {
   std::vector<ScoredPiece> pieces;
-  for (const Token& token : tokens) {
+  for (const NewToken& token : tokens) {
     pieces.push_back({token.text, token.score, token.type == GgufTokenType::kNormal});
   }
   const MergeViews derived = MergesOfScores(pieces);
@@ -324,8 +324,8 @@ Status AddByteLevel(const HfTokenizer& tokenizer, Vocabulary& vocabulary, GgufPa
 Status ReadSpaces(const HfTokenizer& tokenizer, bool* add_prefix) {
   *add_prefix = false;
   for (const json* step : NormalizerSteps(tokenizer.document)) {
-    const bool prepends = IsType(*step, "Prepend") && Field(*step, "prepend") == kSpace;
-    const bool replaces = IsType(*step, "Replace") && Field(*step, "content") == kSpace &&
+    const bool prepends = IsType(*step, "Prepend") && Field(*step, "prepend") == kSpaceMark;
+    const bool replaces = IsType(*step, "Replace") && Field(*step, "content") == kSpaceMark &&
                           Field(Field(*step, "pattern"), "String") == " ";
     if (!prepends && !replaces) return CannotSay(tokenizer.where, "normalizer", *step);
     *add_prefix |= prepends;
@@ -353,7 +353,7 @@ Status AddByteFallback(const HfTokenizer& tokenizer, Vocabulary& vocabulary, Ggu
   MOIETY_RETURN_IF_ERROR(ReadBpeVocab(model, vocabulary));
   MOIETY_RETURN_IF_ERROR(AddAddedTokens(tokenizer, vocabulary));
   MOIETY_ASSIGN_OR_RETURN(const auto merges, ReadMerges(model, tokenizer.where));
-  for (Token& token : vocabulary.tokens()) {
+  for (NewToken& token : vocabulary.tokens()) {
     if (IsByteToken(token.text)) token.type = GgufTokenType::kByte;
   }
   ScoreByMerges(merges, vocabulary);
@@ -394,7 +394,7 @@ Status AddUnigram(const HfTokenizer& tokenizer, Vocabulary& vocabulary, GgufPair
   }
   MOIETY_RETURN_IF_ERROR(ReadUnigramVocab(Field(tokenizer.document, "model"), vocabulary));
   MOIETY_RETURN_IF_ERROR(AddAddedTokens(tokenizer, vocabulary));
-  for (Token& token : vocabulary.tokens()) {
+  for (NewToken& token : vocabulary.tokens()) {
     if (IsByteToken(token.text)) token.type = GgufTokenType::kByte;
   }
   metadata.SetString(Key("pre"), "default");
@@ -411,23 +411,23 @@ bool HasByteLevel(const json& document) {
                      [](const json* step) { return IsType(*step, "ByteLevel"); });
 }
 
-struct KindRow {
+struct WriterKind {
   std::string_view name;  // tokenizer.ggml.model
   std::string_view model;
   bool byte_level;
   bool has_scores;
   Status (*add)(const HfTokenizer&, Vocabulary&, GgufPairs&);
 };
-constexpr KindRow kKinds[] = {
+constexpr WriterKind kKinds[] = {
     {"gpt2", "BPE", true, false, AddByteLevel},
     {"llama", "BPE", false, true, AddByteFallback},
     {"t5", "Unigram", false, true, AddUnigram},
 };
 
-Result<const KindRow*> FindKind(const HfTokenizer& tokenizer) {
+Result<const WriterKind*> FindKind(const HfTokenizer& tokenizer) {
   const json& model = Field(tokenizer.document, "model");
   const bool byte_level = HasByteLevel(tokenizer.document);
-  for (const KindRow& kind : kKinds) {
+  for (const WriterKind& kind : kKinds) {
     if (!IsType(model, kind.model) || byte_level != kind.byte_level) continue;
     // Without bytes, or bytes to fall back to, an unknown character is one unknown token: GGUF's
     // readers would write its bytes.
@@ -582,11 +582,11 @@ Status AddChatTemplates(const HfTokenizer& tokenizer, GgufPairs& metadata) {
   return OkStatus();
 }
 
-void WriteTokens(const std::vector<Token>& tokens, bool has_scores, GgufPairs& metadata) {
+void WriteTokens(const std::vector<NewToken>& tokens, bool has_scores, GgufPairs& metadata) {
   std::vector<std::string> texts;
   std::vector<float> scores;
   std::vector<int32_t> types;
-  for (const Token& token : tokens) {
+  for (const NewToken& token : tokens) {
     texts.push_back(token.text);
     scores.push_back(token.score);
     types.push_back(static_cast<int32_t>(token.type));
@@ -603,7 +603,7 @@ Status AddGgufTokenizer(const HfTokenizer& tokenizer, int64_t vocab_size, GgufPa
     return InvalidData(
         Format("{}: expected an object, found {}", tokenizer.where, ShowJson(tokenizer.document)));
   }
-  MOIETY_ASSIGN_OR_RETURN(const KindRow* const kind, FindKind(tokenizer));
+  MOIETY_ASSIGN_OR_RETURN(const WriterKind* const kind, FindKind(tokenizer));
   Vocabulary vocabulary(tokenizer.where, vocab_size);
   metadata.SetString(Key("model"), kind->name);
   MOIETY_RETURN_IF_ERROR(kind->add(tokenizer, vocabulary, metadata));

@@ -16,9 +16,7 @@ namespace moiety {
 namespace {
 
 constexpr uint32_t kVersion = 3;
-constexpr uint64_t kDefaultAlignment = 32;
 constexpr size_t kMaxNameBytes = 63;
-constexpr size_t kMaxDims = 4;
 constexpr size_t kMaxParts = 65535;  // split.count has 16 bits
 constexpr std::string_view kAlignmentKey = "general.alignment";
 
@@ -77,11 +75,12 @@ Status CheckTensor(const GgufTensor& tensor, const std::string& where) {
   const std::optional<int64_t> elements = NumElements(shape);
   const auto block = static_cast<int64_t>(DTypeBlockValues(tensor.dtype));
   // 2^56 values keep the sum of the bytes of any number of tensors that fits in memory in 64 bits.
-  if (shape.empty() || shape.size() > kMaxDims || !std::all_of(shape.begin(), shape.end(), fits) ||
-      !elements.has_value() || *elements > int64_t{1} << 56) {
+  if (shape.empty() || shape.size() > kGgufMaxDims ||
+      !std::all_of(shape.begin(), shape.end(), fits) || !elements.has_value() ||
+      *elements > int64_t{1} << 56) {
     return InvalidArgument(
         Format("{}: expected 1 to {} dimensions of at least 1, and at most 2^56 values, found {}",
-               here, kMaxDims, ShapeString(shape)));
+               here, kGgufMaxDims, ShapeString(shape)));
   }
   if (shape.back() % block != 0) {
     return InvalidArgument(Format("{}: rows of {} values, but {} has blocks of {}", here,
@@ -114,7 +113,7 @@ Result<uint64_t> AlignmentOf(const GgufPairs& metadata, const std::string& where
     return InvalidArgument(
         Format("{}: general.alignment: expected a u32 that is a power of two up to 2^30", where));
   }
-  return kDefaultAlignment;
+  return kGgufDefaultAlignment;
 }
 
 // The first tensor of each part.
@@ -207,7 +206,7 @@ Result<GgufWriter> GgufWriter::Create(const std::filesystem::path& path, GgufPai
       pairs.SetNumber("split.count", static_cast<uint16_t>(count));
       pairs.SetNumber("split.tensors.count", static_cast<int32_t>(writer.tensors_.size()));
       // What the first part says of all is not in the others, but for what shapes their data.
-      if (i > 0 && alignment != kDefaultAlignment) {
+      if (i > 0 && alignment != kGgufDefaultAlignment) {
         pairs.SetNumber(kAlignmentKey, static_cast<uint32_t>(alignment));
       }
     }

@@ -72,7 +72,7 @@ bool IsPlainFileName(const std::string& name) {
 }
 
 // Maps one weight file and parses its header; infos carry the index of the file in `table`.
-Result<SafetensorsHeader> AddFile(const fs::path& path, TensorTable& table) {
+Result<SafetensorsHeader> AddSafetensorsFile(const fs::path& path, TensorTable& table) {
   MOIETY_ASSIGN_OR_RETURN(auto file, MappedFile::Open(path));
   MOIETY_ASSIGN_OR_RETURN(auto header, ParseSafetensorsHeader(file->bytes(), path.string()));
   for (auto& [name, info] : header.tensors) info.file = static_cast<int32_t>(table.files.size());
@@ -82,7 +82,7 @@ Result<SafetensorsHeader> AddFile(const fs::path& path, TensorTable& table) {
 
 Result<TensorTable> ReadSingleFile(const fs::path& path) {
   TensorTable table;
-  MOIETY_ASSIGN_OR_RETURN(auto header, AddFile(path, table));
+  MOIETY_ASSIGN_OR_RETURN(auto header, AddSafetensorsFile(path, table));
   table.tensors = std::move(header.tensors);
   return table;
 }
@@ -105,7 +105,7 @@ Status OpenShards(const fs::path& dir, const json& weight_map, const std::string
       return NotFound(Format("{}: no such file, but {} names it for tensor {}",
                              (dir / shard).string(), kIndex, ShowJson(tensor)));
     }
-    MOIETY_ASSIGN_OR_RETURN(auto header, AddFile(dir / shard, table));
+    MOIETY_ASSIGN_OR_RETURN(auto header, AddSafetensorsFile(dir / shard, table));
     shards.emplace(shard, std::move(header));
   }
   return OkStatus();

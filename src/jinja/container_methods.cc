@@ -7,7 +7,7 @@
 namespace moiety::jinja {
 namespace {
 
-Value Index(Call& call) {
+Value IndexOfItem(Call& call) {
   const auto& items = call.self.list().items;
   const auto length = static_cast<int64_t>(items.size());
   const auto bound = [&](size_t i, int64_t otherwise) {
@@ -21,7 +21,7 @@ Value Index(Call& call) {
   return call.run.Fail(Format("{} is not in list", Repr(call.run, call.At(0))));
 }
 
-Value Count(Call& call) {
+Value CountItems(Call& call) {
   int64_t count = 0;
   for (const Value& item : call.self.list().items) {
     if (!call.run.Step()) return {};
@@ -76,15 +76,15 @@ Value Reset(Call& call) {
 }
 
 constexpr Native kList[] = {
-    {"index", Index, "/value start? stop?"},
-    {"count", Count, "/value"},
+    {"index", IndexOfItem, "/value start? stop?"},
+    {"count", CountItems, "/value"},
     {"copy", Copy, ""},
 };
 constexpr std::string_view kListRefused[] = {"append", "clear",  "extend",  "insert",
                                              "pop",    "remove", "reverse", "sort"};
 constexpr Native kTuple[] = {
-    {"index", Index, "/value start? stop?"},
-    {"count", Count, "/value"},
+    {"index", IndexOfItem, "/value start? stop?"},
+    {"count", CountItems, "/value"},
 };
 constexpr Native kDict[] = {
     {"get", Get, "/key default?"}, {"keys", Keys, ""}, {"values", Values, ""},

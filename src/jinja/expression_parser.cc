@@ -20,12 +20,12 @@ bool IsOneOf(std::string_view text, std::initializer_list<std::string_view> list
 }
 
 // For the levels of nested calls of the parser.
-class Level {
+class ParseLevel {
  public:
-  explicit Level(ExpressionParser& parser) : parser_(parser), entered_(parser.Enter()) {}
-  ~Level() { parser_.Leave(); }
-  Level(const Level&) = delete;
-  Level& operator=(const Level&) = delete;
+  explicit ParseLevel(ExpressionParser& parser) : parser_(parser), entered_(parser.Enter()) {}
+  ~ParseLevel() { parser_.Leave(); }
+  ParseLevel(const ParseLevel&) = delete;
+  ParseLevel& operator=(const ParseLevel&) = delete;
   explicit operator bool() const { return entered_; }
 
  private:
@@ -129,13 +129,13 @@ ExprPtr ExpressionParser::Finish(ExprPtr expr) {
 // --- operators, from weak to strong ---
 
 ExprPtr ExpressionParser::ParseExpression(bool with_condition) {
-  const Level level(*this);
+  const ParseLevel level(*this);
   if (!level) return nullptr;
   return with_condition ? ParseCondition() : ParseOr();
 }
 
 ExprPtr ExpressionParser::ParseCondition() {
-  const Level level(*this);
+  const ParseLevel level(*this);
   if (!level) return nullptr;
   int line = Current().line;
   // What stands before "if" is known to be conditional only afterwards.
@@ -187,7 +187,7 @@ ExprPtr ExpressionParser::ParseAnd() {
 ExprPtr ExpressionParser::ParseNot() {
   const int line = Current().line;
   if (!SkipName("not")) return ParseCompare();
-  const Level level(*this);
+  const ParseLevel level(*this);
   if (!level) return nullptr;
   return Finish(Make(ExprKind::kNot, line, ParseNot()));
 }
@@ -276,7 +276,7 @@ ExprPtr ExpressionParser::ParsePower() {
 }
 
 ExprPtr ExpressionParser::ParseUnary(bool with_filter) {
-  const Level level(*this);
+  const ParseLevel level(*this);
   if (!level) return nullptr;
   const int line = Current().line;
   ExprPtr expr;
@@ -376,7 +376,7 @@ ExprPtr ExpressionParser::ParseTarget(bool with_namespace) {
   while (!failed()) {
     const bool at_end = Is(TokenType::kVariableEnd) || Is(TokenType::kBlockEnd) || IsOperator(")");
     if (at_end) break;
-    const Level level(*this);
+    const ParseLevel level(*this);
     if (!level) return nullptr;
     const SpecialNames before = special;  // a target is no use of the name
     if (SkipOperator("(")) {

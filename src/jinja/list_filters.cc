@@ -28,7 +28,7 @@ Value LengthFilter(Call& call) {
 
 Value List(Call& call) { return call.run.List(Iterate(call.run, call.self)); }
 
-Value First(Call& call) {
+Value FirstFilter(Call& call) {
   if (call.self.is(Kind::kIterator)) {
     auto& iterator = static_cast<ListObject&>(*call.self.object());
     if (iterator.next < iterator.items.size()) return iterator.items[iterator.next++];
@@ -40,7 +40,7 @@ Value First(Call& call) {
                            : call.run.UndefinedBecause("No first item, sequence was empty.");
 }
 
-Value Last(Call& call) {
+Value LastFilter(Call& call) {
   if (call.self.is(Kind::kIterator)) {
     return call.run.Fail(Format("'{}' object is not reversible", TypeName(call.self)));
   }
@@ -63,7 +63,7 @@ Value Reverse(Call& call) {
   return call.run.Iterator(std::move(items), "list_reverseiterator");
 }
 
-Value Items(Call& call) {
+Value ItemsFilter(Call& call) {
   std::vector<Value> items;
   if (!call.self.is_undefined()) {
     if (!call.self.is_dict()) return call.run.Fail("Can only get item pairs from a mapping.");
@@ -79,7 +79,7 @@ Value Attr(Call& call) {
   return GetOwnAttribute(call.run, call.self, call.At(0));
 }
 
-Value Join(Call& call) {
+Value JoinFilter(Call& call) {
   std::vector<Value> items = Iterate(call.run, call.self);
   const std::string separator = call.Has(0) ? Str(call.run, call.At(0)) : "";
   const bool by_attribute = !call.IsNone(1);
@@ -415,18 +415,18 @@ Value SliceFilter(Call& call) {
   return call.run.Iterator(std::move(out));
 }
 
-constexpr Native kFilters[] = {
+constexpr Native kListFilters[] = {
     {"attr", Attr, "name"},
     {"batch", Batch, "linecount fill_with?"},
     {"count", LengthFilter, ""},
     {"d", Default, "default_value? boolean?"},
     {"default", Default, "default_value? boolean?"},
     {"dictsort", DictSort, "case_sensitive? by? reverse?"},
-    {"first", First, ""},
+    {"first", FirstFilter, ""},
     {"groupby", GroupBy, "attribute default? case_sensitive?"},
-    {"items", Items, ""},
-    {"join", Join, "d? attribute?"},
-    {"last", Last, ""},
+    {"items", ItemsFilter, ""},
+    {"join", JoinFilter, "d? attribute?"},
+    {"last", LastFilter, ""},
     {"length", LengthFilter, ""},
     {"list", List, ""},
     {"map", Map, "*"},
@@ -445,6 +445,6 @@ constexpr Native kFilters[] = {
 
 }  // namespace
 
-std::span<const Native> ListFilters() { return kFilters; }
+std::span<const Native> ListFilters() { return kListFilters; }
 
 }  // namespace moiety::jinja

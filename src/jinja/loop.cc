@@ -26,14 +26,14 @@ Value Changed(Call& call) {
   return Value::Bool(!same);
 }
 
-constexpr Native kMethods[] = {{"cycle", Cycle, "*"}, {"changed", Changed, "*"}};
+constexpr Native kLoopMethods[] = {{"cycle", Cycle, "*"}, {"changed", Changed, "*"}};
 
-Value Index(Runtime&, LoopObject& loop) { return Value::Int(loop.index0 + 1); }
+Value LoopIndex(Runtime&, LoopObject& loop) { return Value::Int(loop.index0 + 1); }
 Value Index0(Runtime&, LoopObject& loop) { return Value::Int(loop.index0); }
 Value RevIndex(Runtime&, LoopObject& loop) { return Value::Int(loop.Length() - loop.index0); }
 Value RevIndex0(Runtime&, LoopObject& loop) { return Value::Int(loop.Length() - loop.index0 - 1); }
-Value First(Runtime&, LoopObject& loop) { return Value::Bool(loop.index0 == 0); }
-Value Last(Runtime&, LoopObject& loop) { return Value::Bool(loop.Peek() == nullptr); }
+Value IsFirst(Runtime&, LoopObject& loop) { return Value::Bool(loop.index0 == 0); }
+Value IsLast(Runtime&, LoopObject& loop) { return Value::Bool(loop.Peek() == nullptr); }
 Value LengthOfLoop(Runtime&, LoopObject& loop) { return Value::Int(loop.Length()); }
 Value Depth(Runtime&, LoopObject& loop) { return Value::Int(loop.depth0 + 1); }
 Value Depth0(Runtime&, LoopObject& loop) { return Value::Int(loop.depth0); }
@@ -51,8 +51,8 @@ struct Attribute {
 };
 
 constexpr Attribute kAttributes[] = {
-    {"index", Index},           {"index0", Index0},     {"revindex", RevIndex},
-    {"revindex0", RevIndex0},   {"first", First},       {"last", Last},
+    {"index", LoopIndex},       {"index0", Index0},     {"revindex", RevIndex},
+    {"revindex0", RevIndex0},   {"first", IsFirst},     {"last", IsLast},
     {"length", LengthOfLoop},   {"depth", Depth},       {"depth0", Depth0},
     {"previtem", PreviousItem}, {"nextitem", NextItem},
 };
@@ -117,7 +117,7 @@ std::optional<Value> LoopAttribute(Runtime& run, const Value& loop, const std::s
   for (const Attribute& attribute : kAttributes) {
     if (name == attribute.name) return attribute.get(run, LoopOf(loop));
   }
-  if (const Native* method = FindNative(kMethods, name)) return run.Function(method, loop);
+  if (const Native* method = FindNative(kLoopMethods, name)) return run.Function(method, loop);
   return std::nullopt;
 }
 

@@ -8,7 +8,7 @@
 namespace moiety::jinja {
 namespace {
 
-constexpr size_t kBytesPerStep = 64;  // copied in about the time of a step
+constexpr size_t kBytesCopiedPerStep = 64;  // copied in about the time of a step
 constexpr size_t kMaxWeight = size_t{1} << 30;
 constexpr int kMaxValueDepth = 150;
 constexpr int64_t kMaxRange = 100'000;  // jinja2's sandbox has the same
@@ -49,7 +49,7 @@ bool Runtime::HasRoom(size_t bytes) {
   return !failed();
 }
 
-bool Runtime::Affords(size_t bytes) { return HasRoom(bytes) && Step(bytes / kBytesPerStep); }
+bool Runtime::Affords(size_t bytes) { return HasRoom(bytes) && Step(bytes / kBytesCopiedPerStep); }
 
 bool Runtime::AddText(size_t bytes) {
   if (!Affords(bytes)) return false;

@@ -19,7 +19,7 @@ using From = TextFinder::From;
 const std::string& Self(const Call& call) { return call.self.string(); }
 
 // The text's code points, if there is memory for them.
-std::vector<uint32_t> Points(const Call& call) {
+std::vector<uint32_t> PointsOf(const Call& call) {
   const bool affords = call.run.Affords(Self(call).size() * sizeof(uint32_t));
   return affords ? CodePoints(Self(call)) : std::vector<uint32_t>();
 }
@@ -33,21 +33,21 @@ Value Mapped(Call& call) {
 // True if the text is not empty and all of its characters are of the class.
 template <bool (*Is)(uint32_t)>
 Value AllAre(Call& call) {
-  const std::vector<uint32_t> points = Points(call);
+  const std::vector<uint32_t> points = PointsOf(call);
   return Value::Bool(!points.empty() && std::all_of(points.begin(), points.end(), Is));
 }
 
 bool IsAlphanumeric(uint32_t c) { return IsAlpha(c) || IsDigit(c) || IsNumeric(c); }
 
 Value IsPrintableText(Call& call) {
-  const std::vector<uint32_t> points = Points(call);
+  const std::vector<uint32_t> points = PointsOf(call);
   return Value::Bool(std::all_of(points.begin(), points.end(), IsPrintable));
 }
 
 Value IsAsciiText(Call& call) { return Value::Bool(call.self.string_object().is_ascii()); }
 
 Value IsIdentifier(Call& call) {
-  const std::vector<uint32_t> points = Points(call);
+  const std::vector<uint32_t> points = PointsOf(call);
   return Value::Bool(!points.empty() && IsNameStart(points[0]) &&
                      std::all_of(points.begin(), points.end(), IsNamePart));
 }
@@ -64,7 +64,7 @@ Value IsUpperText(Call& call) {
 Value IsTitleText(Call& call) {
   bool in_word = false;
   bool any = false;
-  for (const uint32_t c : Points(call)) {
+  for (const uint32_t c : PointsOf(call)) {
     const bool starts = IsUpper(c) || IsTitle(c);
     if (starts ? in_word : IsLower(c) && !in_word) return Value::Bool(false);
     in_word = starts || IsLower(c);
@@ -284,7 +284,7 @@ Value ExpandTabs(Call& call) {
   return call.run.String(std::move(out));
 }
 
-constexpr Native kMethods[] = {
+constexpr Native kStringMethods[] = {
     {"capitalize", Mapped<Capitalize>, ""},
     {"casefold", Mapped<FoldCase>, ""},
     {"center", Center, "/width fillchar?"},
@@ -333,6 +333,6 @@ constexpr std::string_view kUnsupported[] = {"encode", "format_map", "maketrans"
 
 }  // namespace
 
-MethodTable StringMethods() { return {kMethods, {}, kUnsupported}; }
+MethodTable StringMethods() { return {kStringMethods, {}, kUnsupported}; }
 
 }  // namespace moiety::jinja

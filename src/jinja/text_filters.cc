@@ -19,7 +19,7 @@ namespace {
 std::string Self(Call& call) { return Str(call.run, call.self); }
 
 template <std::string (*Map)(std::string_view)>
-Value Mapped(Call& call) {
+Value MappedFilter(Call& call) {
   const std::string text = Self(call);
   if (!call.run.Affords(text.size() * 6)) return {};
   return call.run.String(Map(text));
@@ -42,7 +42,7 @@ Value Safe(Call& call) { return call.run.Markup(Self(call)); }
 
 Value String(Call& call) { return call.self.is_string() ? call.self : call.run.String(Self(call)); }
 
-Value Replace(Call& call) {
+Value ReplaceFilter(Call& call) {
   const std::string old_text = Str(call.run, call.At(0));
   const std::string new_text = Str(call.run, call.At(1));
   const int64_t count = call.IsNone(2) ? -1 : call.Int(2, -1);
@@ -80,7 +80,7 @@ Value Title(Call& call) {
   return call.run.String(std::move(out));
 }
 
-Value Center(Call& call) {
+Value CenterFilter(Call& call) {
   return Pad(call.run, StringObject(Self(call)), call.Int(0, 80), " ", Side::kBoth);
 }
 
@@ -506,10 +506,10 @@ Value ToJsonFilter(Call& call) {
   return call.run.failed() ? Value() : call.run.String(std::move(text));
 }
 
-constexpr Native kFilters[] = {
+constexpr Native kTextFilters[] = {
     {"abs", Abs, ""},
-    {"capitalize", Mapped<Capitalize>, ""},
-    {"center", Center, "width?"},
+    {"capitalize", MappedFilter<Capitalize>, ""},
+    {"center", CenterFilter, "width?"},
     {"e", Escape, ""},
     {"escape", Escape, ""},
     {"filesizeformat", FileSizeFormat, "binary?"},
@@ -518,9 +518,9 @@ constexpr Native kFilters[] = {
     {"format", FormatFilter, "*"},
     {"indent", Indent, "width? first? blank?"},
     {"int", Int, "default? base?"},
-    {"lower", Mapped<ToLower>, ""},
+    {"lower", MappedFilter<ToLower>, ""},
     {"pprint", PrettyPrint, ""},
-    {"replace", Replace, "old new count?"},
+    {"replace", ReplaceFilter, "old new count?"},
     {"round", Round, "precision? method?"},
     {"safe", Safe, ""},
     {"string", String, ""},
@@ -529,7 +529,7 @@ constexpr Native kFilters[] = {
     {"tojson", ToJsonFilter, "ensure_ascii? indent? separators? sort_keys?"},
     {"trim", Trim, "chars?"},
     {"truncate", Truncate, "length? killwords? end? leeway?"},
-    {"upper", Mapped<ToUpper>, ""},
+    {"upper", MappedFilter<ToUpper>, ""},
     {"urlencode", UrlEncode, ""},
     {"wordcount", WordCount, ""},
     {"wordwrap", WordWrap, "width? break_long_words? wrapstring? break_on_hyphens?"},
@@ -538,6 +538,6 @@ constexpr Native kFilters[] = {
 
 }  // namespace
 
-std::span<const Native> TextFilters() { return kFilters; }
+std::span<const Native> TextFilters() { return kTextFilters; }
 
 }  // namespace moiety::jinja

@@ -3,7 +3,7 @@
 namespace moiety::jinja {
 namespace {
 
-constexpr size_t kBytesPerStep = 16;  // searched in about the time of a step
+constexpr size_t kBytesSearchedPerStep = 16;  // searched in about the time of a step
 // Up to this length the plain search is as good as linear, and mostly faster.
 constexpr size_t kShortPart = 16;
 
@@ -17,7 +17,7 @@ char At(std::string_view text, size_t i) {
 
 TextFinder::TextFinder(Runtime& run, std::string_view text, std::string_view part, From from)
     : run_(run), part_(part), rest_(text), from_right_(from == From::kRight) {
-  run_.Step(text.size() / kBytesPerStep);
+  run_.Step(text.size() / kBytesSearchedPerStep);
 }
 
 size_t TextFinder::Next() {
@@ -45,7 +45,7 @@ size_t TextFinder::Next() {
 
 bool TextFinder::Prepare() {
   if (!run_.HasRoom(part_.size() * sizeof(uint32_t))) return false;
-  if (!run_.Step(part_.size() / kBytesPerStep)) return false;
+  if (!run_.Step(part_.size() / kBytesSearchedPerStep)) return false;
   borders_.resize(part_.size());
   if (from_right_) {
     FillBorders<true>();

@@ -8,11 +8,17 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND MOIETY_AVX512_FLAGS -Wno-uninitialized -Wno-maybe-uninitialized)
 endif()
 
+# Half of a sanitized build would be instrumenting kernels, which read no bytes of strangers.
+option(MOIETY_SANITIZE_KERNELS "Build the kernels with MOIETY_SANITIZE too" ON)
+if(MOIETY_SANITIZE AND NOT MOIETY_SANITIZE_KERNELS)
+  set(MOIETY_KERNEL_FLAGS -fno-sanitize=all)
+endif()
+
 function(moiety_kernel_folder folder processors)
   set(sources ${MOIETY_SOURCES})
   list(FILTER sources INCLUDE REGEX "/src/kernels/${folder}/")
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "${processors}")
-    set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "${ARGN}")
+    set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "${ARGN};${MOIETY_KERNEL_FLAGS}")
   else()
     set_source_files_properties(${sources} PROPERTIES HEADER_FILE_ONLY ON)
   endif()

@@ -13,7 +13,7 @@ namespace moiety {
 namespace {
 
 // Query rows of a block: they share each tile of keys while it is in the cache.
-constexpr int64_t kBlockRows = 16;
+constexpr int64_t kAttentionRows = 16;
 
 struct Block {
   const Segment* segment;
@@ -24,8 +24,8 @@ struct Block {
 std::vector<Block> SplitIntoBlocks(const Batch& batch) {
   std::vector<Block> blocks;
   for (const Segment& segment : batch.segments) {
-    for (int64_t first = 0; first < segment.count; first += kBlockRows) {
-      blocks.push_back({&segment, first, std::min(kBlockRows, segment.count - first)});
+    for (int64_t first = 0; first < segment.count; first += kAttentionRows) {
+      blocks.push_back({&segment, first, std::min(kAttentionRows, segment.count - first)});
     }
   }
   return blocks;
@@ -181,7 +181,7 @@ Matrix Attend(Exec& exec, const Batch& batch, const StateLayout& layout, int64_t
   for (const Block& block : blocks) {
     const int64_t num_states = block.count * a.heads_per_group();
     const int64_t spans_per_work =
-        block.segment->count <= kBlockRows ? 1 : a.EndSpan(block) - a.FirstSpan(block);
+        block.segment->count <= kAttentionRows ? 1 : a.EndSpan(block) - a.FirstSpan(block);
     for (int64_t kv_head = 0; kv_head < a.spec.num_kv_heads; ++kv_head) {
       for (int64_t span = a.FirstSpan(block); span < a.EndSpan(block); span += spans_per_work) {
         works.push_back({&block, kv_head, span, span + spans_per_work,

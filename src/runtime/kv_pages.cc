@@ -11,7 +11,7 @@
 namespace moiety {
 namespace {
 
-size_t PagesFor(int64_t tokens) {
+size_t PagesOf(int64_t tokens) {
   return static_cast<size_t>((tokens + kPageTokens - 1) / kPageTokens);
 }
 
@@ -200,7 +200,7 @@ Status Sequence::Reserve(int64_t count) {
   if (count == 0) return OkStatus();
   const size_t before = pages_.size();
   Status status = MakeLastPageWritable();
-  while (status.ok() && pages_.size() < PagesFor(length() + count)) {
+  while (status.ok() && pages_.size() < PagesOf(length() + count)) {
     Result<PageId> page = pool_.Take();
     if (page.ok()) {
       Push(*page);
@@ -218,7 +218,7 @@ Status Sequence::Reserve(int64_t count) {
 
 void Sequence::Advance(std::span<const int32_t> ids) {
   ids_.insert(ids_.end(), ids.begin(), ids.end());
-  MOIETY_CHECK(PagesFor(length()) <= pages_.size());
+  MOIETY_CHECK(PagesOf(length()) <= pages_.size());
 }
 
 void Sequence::Truncate(int64_t length) {
@@ -226,7 +226,7 @@ void Sequence::Truncate(int64_t length) {
   ids_.resize(static_cast<size_t>(length));
   nodes_.resize(std::min(nodes_.size(), static_cast<size_t>(length / kPageTokens)));
   // The last first: what nobody holds then is forgotten from the end of a text.
-  while (pages_.size() > PagesFor(length)) {
+  while (pages_.size() > PagesOf(length)) {
     pool_.Return(page_ids_.back());
     page_ids_.pop_back();
     pages_.pop_back();
@@ -263,7 +263,7 @@ void Sequence::Fork(const Sequence& other) {
   Truncate(0);
   ids_ = other.ids_;
   nodes_ = other.nodes_;
-  for (size_t i = 0; i < PagesFor(length()); ++i) {
+  for (size_t i = 0; i < PagesOf(length()); ++i) {
     pool_.Share(other.page_ids_[i]);
     Push(other.page_ids_[i]);
   }

@@ -69,7 +69,7 @@ class Run {
   std::vector<std::vector<int32_t>> ids_;  // [sequence][depth + num_tokens]
 };
 
-double SecondsSince(Clock::time_point start) {
+double SecondsFrom(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
@@ -80,7 +80,7 @@ Status Observe(Engine& engine, Run& run, SpeedResult& result) {
   pool.StartTiming();
   const Clock::time_point start = Clock::now();
   Status status = run.Repeat(&counter);
-  const double seconds = SecondsSince(start);
+  const double seconds = SecondsFrom(start);
   const LoopTimes loops = pool.StopTiming();
   result.costs = counter.costs();
   const auto threads = static_cast<double>(pool.num_threads());
@@ -206,7 +206,7 @@ Result<SpeedResult> MeasureSpeed(Engine& engine, MachineLimits& limits, const Sp
   for (int64_t i = 0; i < options.repetitions; ++i) {
     const Clock::time_point start = Clock::now();
     MOIETY_RETURN_IF_ERROR(run.Repeat(nullptr));
-    const double seconds = SecondsSince(start);
+    const double seconds = SecondsFrom(start);
     const double read_after = limits.ReadLimit(step_bytes);
     const double multiply_after = limits.MultiplyLimit();
     result.repetitions.push_back(

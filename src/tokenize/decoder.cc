@@ -304,7 +304,7 @@ class Strip : public Decoder {
   int64_t stop_;
 };
 
-constexpr StageType<Decoder> kTypes[] = {
+constexpr StageType<Decoder> kDecoders[] = {
     {"BPEDecoder", &MakeBpeDecoder},
     {"ByteFallback", &ByteFallback::Make},
     {"ByteLevel", &MakeByteLevelDecoder},
@@ -324,7 +324,7 @@ Result<Decoders> LoadDecoders(const Component& component) {
     decoders.push_back(std::make_unique<JoinWithSpaces>());
     return decoders;
   }
-  MOIETY_ASSIGN_OR_RETURN(Decoders decoders, LoadStages(component, "decoders", kTypes));
+  MOIETY_ASSIGN_OR_RETURN(Decoders decoders, LoadStages(component, "decoders", kDecoders));
   double growth = 1;
   for (const auto& decoder : decoders) growth *= decoder->Growth();
   MOIETY_RETURN_IF_ERROR(CheckGrowth(component, growth));

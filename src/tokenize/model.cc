@@ -11,7 +11,7 @@
 namespace moiety {
 namespace {
 
-constexpr StageType<TokenModel> kTypes[] = {
+constexpr StageType<TokenModel> kModels[] = {
     {"BPE", &MakeBpe},
     {"Unigram", &MakeUnigram},
     {"WordLevel", &MakeWordLevel},
@@ -23,7 +23,7 @@ constexpr StageType<TokenModel> kTypes[] = {
 Result<std::unique_ptr<const TokenModel>> LoadTokenModel(const Component& component) {
   MOIETY_ASSIGN_OR_RETURN(const std::string type, TypeOf(component));
   std::vector<std::string_view> supported;
-  for (const StageType<TokenModel>& row : kTypes) {
+  for (const StageType<TokenModel>& row : kModels) {
     if (row.type == type) return row.make(component);
     supported.push_back(row.type);
   }

@@ -104,7 +104,7 @@ Result<std::unique_ptr<const Normalizer>> MakeReplace(const Component& component
       std::make_unique<ReplaceRegex>(std::move(regex), std::move(content)));
 }
 
-constexpr StageType<Normalizer> kTypes[] = {
+constexpr StageType<Normalizer> kNormalizers[] = {
     {"BertNormalizer", &MakeBertNormalizer},
     {"ByteLevel", &MakeByteLevelNormalizer},
     {"Lowercase", &MakeLowercase},
@@ -123,7 +123,8 @@ constexpr StageType<Normalizer> kTypes[] = {
 }  // namespace
 
 Result<Normalizers> LoadNormalizers(const Component& component) {
-  MOIETY_ASSIGN_OR_RETURN(Normalizers normalizers, LoadStages(component, "normalizers", kTypes));
+  MOIETY_ASSIGN_OR_RETURN(Normalizers normalizers,
+                          LoadStages(component, "normalizers", kNormalizers));
   double growth = 1;
   for (const auto& normalizer : normalizers) growth *= normalizer->Growth();
   MOIETY_RETURN_IF_ERROR(CheckGrowth(component, growth));

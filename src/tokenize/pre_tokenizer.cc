@@ -9,7 +9,7 @@
 namespace moiety {
 namespace {
 
-constexpr StageType<PreTokenizer> kTypes[] = {
+constexpr StageType<PreTokenizer> kPreTokenizers[] = {
     {"BertPreTokenizer", &MakeBertPreTokenizer},
     {"ByteLevel", &MakeByteLevelPreTokenizer},
     {"CharDelimiterSplit", &MakeCharDelimiterSplit},
@@ -24,7 +24,7 @@ constexpr StageType<PreTokenizer> kTypes[] = {
 }  // namespace
 
 Result<PreTokenizers> LoadPreTokenizers(const Component& component) {
-  return LoadStages(component, "pretokenizers", kTypes);
+  return LoadStages(component, "pretokenizers", kPreTokenizers);
 }
 
 }  // namespace moiety

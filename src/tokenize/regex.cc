@@ -23,6 +23,10 @@ constexpr uint32_t kMinMatchLimit = 50'000'000;
 constexpr uint32_t kHeapLimitKib = 256 << 10;
 constexpr size_t kMaxJitStackBytes = size_t{512} << 20;
 
+}  // namespace
+
+namespace pcre2 {
+
 template <auto kFree>
 struct Freed {
   template <class T>
@@ -33,20 +37,21 @@ struct Freed {
 template <class T, auto kFree>
 using Owned = std::unique_ptr<T, Freed<kFree>>;
 
-}  // namespace
+}  // namespace pcre2
 
 struct Regex::Code {
-  Owned<pcre2_code, pcre2_code_free> code;
+  pcre2::Owned<pcre2_code, pcre2_code_free> code;
   bool jit = false;
   std::string pattern;
   std::string where;
 };
 
 struct Regex::Finder::Scratch {
-  Owned<pcre2_match_data, pcre2_match_data_free> data;
-  Owned<pcre2_match_context, pcre2_match_context_free> context;
+  pcre2::Owned<pcre2_match_data, pcre2_match_data_free> data;
+  pcre2::Owned<pcre2_match_context, pcre2_match_context_free> context;
   std::string replaced;  // the text with stand-ins, where it needs them
-  Owned<pcre2_jit_stack, pcre2_jit_stack_free> stack;  // null until the small one is too small
+  pcre2::Owned<pcre2_jit_stack, pcre2_jit_stack_free>
+      stack;  // null until the small one is too small
 };
 
 Regex::Regex(std::unique_ptr<const Code> code) : code_(std::move(code)) {}
@@ -66,7 +71,7 @@ Result<Regex> Regex::Literal(std::string_view text, const std::string& where) {
 
 Result<Regex> Regex::Make(std::string_view pcre2, uint32_t options, std::string_view pattern,
                           const std::string& where) {
-  const Owned<pcre2_compile_context, pcre2_compile_context_free> context(
+  const pcre2::Owned<pcre2_compile_context, pcre2_compile_context_free> context(
       pcre2_compile_context_create(nullptr));
   if (context == nullptr) return ResourceExhausted("out of memory");
   pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);

@@ -18,7 +18,7 @@ constexpr int kMaxNesting = 32;  // of classes
 constexpr size_t kMaxPatternBytes = 32 << 10;
 
 // Inside a class. PCRE2's own \s has U+180E too, its \w has no marks.
-constexpr std::string_view kSpace =
+constexpr std::string_view kSpaceSet =
     "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}"
     "\\x{205f}\\x{3000}";
 constexpr std::string_view kWord = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
@@ -98,7 +98,7 @@ class Translator {
     if (!IsUtf8(in_)) return InvalidData(where_ + ": the pattern is not UTF-8");
     // PCRE2 has the same white space in all the places of a run where this pattern cannot match,
     // and would look from each of them to its end.
-    if (in_ == "\\s+$") out_ = "(?<![" + std::string(kSpace) + "])";
+    if (in_ == "\\s+$") out_ = "(?<![" + std::string(kSpaceSet) + "])";
     while (at_ < in_.size() && status_.ok()) Step();
     MOIETY_RETURN_IF_ERROR(Status(status_));
     return out_;
@@ -206,7 +206,7 @@ class Translator {
       case 's':
       case 'S':
         ++at_;
-        return std::string(kSpace);
+        return std::string(kSpaceSet);
       case 'd':
       case 'D':
         ++at_;

@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::string_view kSpace = "▁";
+constexpr std::string_view kSpaceMark = "▁";
 
 // Contractions, words with the one character before them, up to three digits, punctuation with the
 // line breaks behind it, white space.
@@ -151,9 +151,9 @@ Result<TokenizerTrainer> TokenizerTrainer::Create(TokenizerTrainerOptions option
     return InvalidArgument(Format("the character coverage must be above 0 and at most 1, found {}",
                                   options.character_coverage));
   }
-  const std::string json =
+  const std::string text =
       PreTokenizerJson(byte_level ? kByteLevelPattern : kByteFallbackPattern, byte_level).dump();
-  const nlohmann::json component = nlohmann::json::parse(json);
+  const nlohmann::json component = nlohmann::json::parse(text);
   MOIETY_ASSIGN_OR_RETURN(PreTokenizers pre_tokenizers,
                           LoadPreTokenizers({component, "pre_tokenizer"}));
   return TokenizerTrainer(std::move(options), std::move(pre_tokenizers));
@@ -163,7 +163,8 @@ Status TokenizerTrainer::Add(std::string_view text) {
   if (text.empty()) return OkStatus();
   Words words;
   if (options_.kind == TokenizerKind::kByteFallback) {
-    words.text = std::string(kSpace) + StringReplacer(" ", std::string(kSpace)).Replace(text);
+    words.text =
+        std::string(kSpaceMark) + StringReplacer(" ", std::string(kSpaceMark)).Replace(text);
   } else {
     words.text = text;
   }
@@ -216,12 +217,12 @@ Result<ordered_json> TokenizerTrainer::Train(
     file["decoder"] = ByteLevelJson();
   } else {
     const ordered_json space = {{"String", " "}};
-    const ordered_json mark = {{"String", kSpace}};
+    const ordered_json mark = {{"String", kSpaceMark}};
     file["normalizer"] = {
         {"type", "Sequence"},
-        {"normalizers",
-         ordered_json::array({{{"type", "Prepend"}, {"prepend", kSpace}},
-                              {{"type", "Replace"}, {"pattern", space}, {"content", kSpace}}})}};
+        {"normalizers", ordered_json::array(
+                            {{{"type", "Prepend"}, {"prepend", kSpaceMark}},
+                             {{"type", "Replace"}, {"pattern", space}, {"content", kSpaceMark}}})}};
     file["pre_tokenizer"] = nullptr;
     file["post_processor"] = BeginTemplateJson(options_.special_tokens[1], 1);
     file["decoder"] = {

@@ -35,9 +35,9 @@ uint32_t FirstAffected(NormalForm form) { return form == NormalForm::kNfc ? 0x30
 constexpr utf8proc_int32_t kNewerThanReference = 0x11938;
 
 // Normalizes characters by utf8proc, but for putting marks in order: its way is quadratic.
-class Normalizer {
+class NormalizerState {
  public:
-  explicit Normalizer(NormalForm form) : options_(OptionsOf(form)) {}
+  explicit NormalizerState(NormalForm form) : options_(OptionsOf(form)) {}
 
   void Append(std::string_view text, std::string& out) {
     buffer_.clear();
@@ -127,7 +127,7 @@ size_t WhiteSpaceAfter(std::string_view text, size_t begin) {
 
 std::string Normalize(std::string_view text, NormalForm form) {
   const uint32_t first_affected = FirstAffected(form);
-  Normalizer normalizer(form);
+  NormalizerState normalizer(form);
   std::string out;
   out.reserve(text.size());
   // Characters that may change, with the one before them and the first one after them that cannot,

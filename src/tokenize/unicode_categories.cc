@@ -8,13 +8,13 @@
 namespace moiety {
 namespace {
 
-struct Range {
+struct CategoryRange {
   uint32_t first;
   uint32_t last;
 };
 
 // clang-format off
-constexpr Range kPunctuation[] = {
+constexpr CategoryRange kPunctuation[] = {
     {0x21, 0x23}, {0x25, 0x2A}, {0x2C, 0x2F}, {0x3A, 0x3B}, {0x3F, 0x40}, {0x5B, 0x5D},
     {0x5F, 0x5F}, {0x7B, 0x7B}, {0x7D, 0x7D}, {0xA1, 0xA1}, {0xA7, 0xA7}, {0xAB, 0xAB},
     {0xB6, 0xB7}, {0xBB, 0xBB}, {0xBF, 0xBF}, {0x37E, 0x37E}, {0x387, 0x387},
@@ -55,7 +55,7 @@ constexpr Range kPunctuation[] = {
     {0x1BC9F, 0x1BC9F}, {0x1DA87, 0x1DA8B},
 };
 
-constexpr Range kNonspacingMarks[] = {
+constexpr CategoryRange kNonspacingMarks[] = {
     {0x300, 0x36F}, {0x483, 0x487}, {0x591, 0x5BD}, {0x5BF, 0x5BF}, {0x5C1, 0x5C2},
     {0x5C4, 0x5C5}, {0x5C7, 0x5C7}, {0x610, 0x61A}, {0x64B, 0x65F}, {0x670, 0x670},
     {0x6D6, 0x6DC}, {0x6DF, 0x6E4}, {0x6E7, 0x6E8}, {0x6EA, 0x6ED}, {0x711, 0x711},
@@ -120,7 +120,7 @@ constexpr Range kNonspacingMarks[] = {
     {0x1DAA1, 0x1DAAF}, {0x1E8D0, 0x1E8D6}, {0xE0100, 0xE01EF},
 };
 
-constexpr Range kOthers[] = {
+constexpr CategoryRange kOthers[] = {
     {0x0, 0x1F}, {0x7F, 0x9F}, {0xAD, 0xAD}, {0x600, 0x605}, {0x61C, 0x61C}, {0x6DD, 0x6DD},
     {0x70F, 0x70F}, {0x180E, 0x180E}, {0x200B, 0x200F}, {0x202A, 0x202E}, {0x2060, 0x2064},
     {0x2066, 0x206F}, {0xE000, 0xF8FF}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB},
@@ -130,9 +130,10 @@ constexpr Range kOthers[] = {
 // clang-format on
 
 template <size_t kSize>
-bool IsIn(const Range (&ranges)[kSize], uint32_t code_point) {
-  const Range* after = std::upper_bound(std::begin(ranges), std::end(ranges), code_point,
-                                        [](uint32_t c, const Range& r) { return c < r.first; });
+bool IsIn(const CategoryRange (&ranges)[kSize], uint32_t code_point) {
+  const CategoryRange* after =
+      std::upper_bound(std::begin(ranges), std::end(ranges), code_point,
+                       [](uint32_t c, const CategoryRange& r) { return c < r.first; });
   return after != std::begin(ranges) && code_point <= after[-1].last;
 }
 

@@ -22,7 +22,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int32_t kNone = Vocabulary::kNone;
+constexpr int32_t kNoPiece = Vocabulary::kNone;
 // How much less likely than every piece an unknown character is.
 constexpr double kUnknownPenalty = 10;
 
@@ -80,7 +80,7 @@ class Unigram : public TokenModel {
   // The best way to cut the text up to a place: its last piece and the sum of scores.
   struct Cut {
     double score = 0;
-    int32_t id = kNone;
+    int32_t id = kNoPiece;
     uint32_t length = 0;  // of the last piece in bytes; 0 while no way is known
   };
 
@@ -94,9 +94,9 @@ class Unigram : public TokenModel {
   PieceTrie trie_;
   std::vector<double> scores_;  // by id
   double unknown_score_ = 0;
-  int32_t unknown_ = kNone;
+  int32_t unknown_ = kNoPiece;
   bool byte_fallback_ = false;
-  std::array<int32_t, 256> bytes_{};  // "<0x00>" …, kNone where the vocabulary lacks one
+  std::array<int32_t, 256> bytes_{};  // "<0x00>" …, kNoPiece where the vocabulary lacks one
 };
 
 // Viterbi's algorithm from the left. In the order of the reference: sums start at the left, and a
@@ -118,7 +118,7 @@ void Unigram::FindBestCuts(std::string_view word, std::vector<Cut>& cuts) const 
       if (node == PieceTrie::kNoNode) break;
       ++end;
       const int32_t id = trie_.Id(node);
-      if (id == kNone) continue;
+      if (id == kNoPiece) continue;
       offer(end, score + scores_[static_cast<size_t>(id)], id, end - begin);
       has_character = has_character || end - begin == character;
     }
@@ -152,10 +152,10 @@ void Unigram::AppendIds(std::string_view word, const std::vector<Cut>& cuts,
 void Unigram::AppendUnknown(std::string_view text, std::vector<int32_t>& reversed_ids) const {
   const int32_t id = vocabulary_.Find(text);
   const auto byte_id = [&](char byte) { return bytes_[static_cast<uint8_t>(byte)]; };
-  if (id != kNone) {
+  if (id != kNoPiece) {
     reversed_ids.push_back(id);
   } else if (byte_fallback_ && std::all_of(text.begin(), text.end(),
-                                           [&](char byte) { return byte_id(byte) != kNone; })) {
+                                           [&](char byte) { return byte_id(byte) != kNoPiece; })) {
     std::transform(text.rbegin(), text.rend(), std::back_inserter(reversed_ids), byte_id);
   } else {
     reversed_ids.push_back(unknown_);

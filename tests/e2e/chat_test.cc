@@ -14,11 +14,11 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr const char* kPrompt = "Il était une fois";
+constexpr const char* kChatPrompt = "Il était une fois";
 // The model's first 12 tokens after that, greedily (see Starter.WritesFrench).
-constexpr const char* kText = " de la maison. Elle avait été bien que le jeune homme";
+constexpr const char* kChatText = " de la maison. Elle avait été bien que le jeune homme";
 
-std::vector<json> Lines(const std::string& text) {
+std::vector<json> AnswerLines(const std::string& text) {
   std::vector<json> lines;
   std::istringstream stream(text);
   std::string line;
@@ -27,14 +27,14 @@ std::vector<json> Lines(const std::string& text) {
 }
 
 TEST(Chat, ContinuesTextWithAModelWithoutATemplate) {
-  const std::string once = PipedChat(kPrompt, {Starter().string(), "--greedy", "-n", "24"}).out;
-  EXPECT_TRUE(once.starts_with(kText)) << once;
+  const std::string once = PipedChat(kChatPrompt, {Starter().string(), "--greedy", "-n", "24"}).out;
+  EXPECT_TRUE(once.starts_with(kChatText)) << once;
   // In two steps: an empty line goes on.
   const ProcessResult twice =
-      PipedChat(std::string(kPrompt) + "\n\n", {Starter().string(), "--greedy", "-n", "12"});
+      PipedChat(std::string(kChatPrompt) + "\n\n", {Starter().string(), "--greedy", "-n", "12"});
   EXPECT_EQ(twice.exit_code, 0);
   const size_t half = twice.out.find('\n');
-  EXPECT_EQ(twice.out.substr(0, half), kText);
+  EXPECT_EQ(twice.out.substr(0, half), kChatText);
   EXPECT_EQ(twice.out.substr(0, half) + twice.out.substr(half + 1), once);
   EXPECT_EQ(twice.err,
             "[the model has no chat template: it continues what is typed as plain text]\n");
@@ -45,7 +45,7 @@ TEST(Chat, AnswersALineAtATime) {
   const std::string model = ChatModel(scratch, "model").string();
   const ProcessResult result = PipedChat("Bonjour\n\n   \nEt puis", {model, "--json", "-n", "8"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  const std::vector<json> answers = Lines(result.out);
+  const std::vector<json> answers = AnswerLines(result.out);
   ASSERT_EQ(answers.size(), 2U) << "an empty line says nothing";
   for (const json& answer : answers) {
     EXPECT_EQ(answer["role"], "assistant");
@@ -80,7 +80,7 @@ TEST(Chat, SystemPromptAndFirstMessage) {
     flags.insert(flags.end(), more.begin(), more.end());
     const ProcessResult result = PipedChat(input, flags);
     EXPECT_EQ(result.exit_code, 0) << result.err;
-    const std::vector<json> answers = Lines(result.out);
+    const std::vector<json> answers = AnswerLines(result.out);
     EXPECT_EQ(answers.size(), 1U) << result.out;
     return std::pair(answers.at(0)["prompt"]["tokens"], answers.at(0)["content"]);
   };
@@ -104,7 +104,7 @@ TEST(Chat, AFailedTurnIsReportedAndTheRestAnswered) {
   const std::string input = "one\n" + std::string(400, '%') + "\n/nonsense\ntwo\n";
   const ProcessResult result = PipedChat(input, {model, "--greedy", "-n", "4", "--json"});
   EXPECT_EQ(result.exit_code, 1);
-  const std::vector<json> answers = Lines(result.out);
+  const std::vector<json> answers = AnswerLines(result.out);
   ASSERT_EQ(answers.size(), 3U);
   EXPECT_TRUE(answers[0].contains("content"));
   EXPECT_THAT(answers[1]["error"].get<std::string>(), HasSubstr("the model's context is 64"));
@@ -121,7 +121,8 @@ TEST(Chat, EndsAtTheModelsTokens) {
   const auto model = ChatModel(scratch, "model");
   // Whatever the model would say first ends the text.
   const json first =
-      Lines(PipedChat("Bonjour\n", {model.string(), "--greedy", "-n", "1", "--json"}).out).at(0);
+      AnswerLines(PipedChat("Bonjour\n", {model.string(), "--greedy", "-n", "1", "--json"}).out)
+          .at(0);
   const std::string word = first["content"];
   ASSERT_FALSE(word.empty());
   std::vector<int32_t> all(4096);
@@ -129,7 +130,8 @@ TEST(Chat, EndsAtTheModelsTokens) {
   std::filesystem::remove(model / "generation_config.json");
   std::ofstream(model / "generation_config.json") << json{{"eos_token_id", all}};
   const json ended =
-      Lines(PipedChat("Bonjour\n", {model.string(), "--greedy", "-n", "9", "--json"}).out).at(0);
+      AnswerLines(PipedChat("Bonjour\n", {model.string(), "--greedy", "-n", "9", "--json"}).out)
+          .at(0);
   EXPECT_EQ(ended["finish_reason"], "stop");
   EXPECT_EQ(ended["content"], "");
   EXPECT_EQ(ended["generation"]["tokens"], 1);
@@ -147,7 +149,7 @@ TEST(Chat, WritesNothingButAnswersToStandardOutput) {
 }
 
 TEST(Chat, UsesTheBundledModel) {
-  EXPECT_THAT(PipedChat("", {"-p", kPrompt, "--greedy", "-n", "12"}).out, HasSubstr(kText));
+  EXPECT_THAT(PipedChat("", {"-p", kChatPrompt, "--greedy", "-n", "12"}).out, HasSubstr(kChatText));
 }
 
 // Standard input is a file, so that Ctrl-C ends more than the answer.

@@ -24,7 +24,7 @@ std::vector<std::string> Cells(const std::string& line) {
   return cells;
 }
 
-std::vector<std::string> Lines(const std::string& text) {
+std::vector<std::string> TextLines(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream stream(text.substr(text.find("\nlayer") + 1));
   std::string line;
@@ -49,7 +49,7 @@ Outcome RunWithExperts(int num_experts) {
   as_json.emplace_back("--json");
   const ProcessResult text = Moiety(arguments);
   EXPECT_EQ(text.exit_code, 0) << text.err;
-  return {Lines(text.out), json::parse(Moiety(as_json).out)["experts"]};
+  return {TextLines(text.out), json::parse(Moiety(as_json).out)["experts"]};
 }
 
 TEST(ExpertTable, HasAColumnPerExpert) {

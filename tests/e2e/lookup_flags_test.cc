@@ -11,11 +11,11 @@ using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr const char* kPrompt =
+constexpr const char* kRepeating =
     "def count(numbers):\n    for number in numbers:\n        count(number)\n\ndef count(";
 
-ProcessResult RunStarter(std::vector<std::string> flags) {
-  flags.insert(flags.begin(), {"run", Starter().string(), "-p", kPrompt, "-n", "48"});
+ProcessResult RunLookup(std::vector<std::string> flags) {
+  flags.insert(flags.begin(), {"run", Starter().string(), "-p", kRepeating, "-n", "48"});
   return Moiety(flags);
 }
 
@@ -25,25 +25,25 @@ TEST(LookupFlags, TheSameText) {
                                              {"--seed", "3"},
                                              {"--seed", "3", "--temp", "2"},
                                              {"--seed", "3", "--samples", "3"}}) {
-    const std::string text = RunStarter(flags).out;
+    const std::string text = RunLookup(flags).out;
     for (const std::vector<std::string>& more : std::vector<std::vector<std::string>>{
              {"--lookup", "3"},
              {"--prompt-lookup-max", "2", "--lookup-min", "1", "--draft-max", "20"},
              {"--lookup", "1", "--draft", "2", "--draft-min", "2"}}) {
       std::vector<std::string> both = flags;
       both.insert(both.end(), more.begin(), more.end());
-      const ProcessResult found = RunStarter(both);
+      const ProcessResult found = RunLookup(both);
       EXPECT_EQ(found.exit_code, 0) << found.err;
       EXPECT_EQ(found.out, text);
       EXPECT_THAT(found.err, ContainsRegex("lookup +[0-9]+ tokens proposed, [0-9]+ of them kept"));
     }
   }
-  EXPECT_THAT(RunStarter({"--greedy"}).err, Not(HasSubstr("lookup")));
+  EXPECT_THAT(RunLookup({"--greedy"}).err, Not(HasSubstr("lookup")));
 }
 
 TEST(LookupFlags, FiguresInJson) {
-  const json plain = json::parse(RunStarter({"--greedy", "--json"}).out);
-  const json found = json::parse(RunStarter({"--greedy", "--json", "--lookup", "3"}).out);
+  const json plain = json::parse(RunLookup({"--greedy", "--json"}).out);
+  const json found = json::parse(RunLookup({"--greedy", "--json", "--lookup", "3"}).out);
   EXPECT_EQ(found["tokens"], plain["tokens"]);
   EXPECT_FALSE(plain.contains("lookup"));
   EXPECT_GT(found["lookup"]["accepted_tokens"], 0);
@@ -51,7 +51,7 @@ TEST(LookupFlags, FiguresInJson) {
 }
 
 TEST(LookupFlags, Chat) {
-  const std::vector<std::string> flags = {Starter().string(), "-p", kPrompt, "-n", "48",
+  const std::vector<std::string> flags = {Starter().string(), "-p", kRepeating, "-n", "48",
                                           "--greedy",         "-v"};
   const ProcessResult plain = PipedChat("", flags);
   std::vector<std::string> more = flags;
@@ -72,7 +72,7 @@ TEST(LookupFlags, AreRefused) {
                                              {"--lookup", "3", "--draft-max", "0"},
                                              {"--draft-max", "4"},
                                              {"--lookup-min", "2"}}) {
-    ExpectError(RunStarter(flags), 2);
+    ExpectError(RunLookup(flags), 2);
   }
 }
 

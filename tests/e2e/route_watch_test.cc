@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
-std::vector<std::string> RunFlags(const std::vector<std::string>& more) {
+std::vector<std::string> RunWithRoutes(const std::vector<std::string>& more) {
   std::vector<std::string> arguments = {"run", Starter().string(), "-p", "Il était une fois", "-n",
                                         "8",   "--greedy"};
   arguments.insert(arguments.end(), more.begin(), more.end());
@@ -23,8 +23,8 @@ std::vector<std::string> RunFlags(const std::vector<std::string>& more) {
 }
 
 TEST(Experts, TableFollowsTheTextWithoutColoursInAPipe) {
-  const ProcessResult plain = Moiety(RunFlags({}));
-  const ProcessResult result = Moiety(RunFlags({"--experts"}));
+  const ProcessResult plain = Moiety(RunWithRoutes({}));
+  const ProcessResult result = Moiety(RunWithRoutes({"--experts"}));
   EXPECT_EQ(result.exit_code, 0);
   ASSERT_TRUE(result.out.starts_with(plain.out + "\nlayer ")) << result.out;
   EXPECT_EQ(result.out.find('\x1b'), std::string::npos);
@@ -32,7 +32,7 @@ TEST(Experts, TableFollowsTheTextWithoutColoursInAPipe) {
 }
 
 TEST(Experts, JsonCountsEveryTokenThatWasFed) {
-  const json found = json::parse(Moiety(RunFlags({"--experts", "--json"})).out);
+  const json found = json::parse(Moiety(RunWithRoutes({"--experts", "--json"})).out);
   ASSERT_EQ(found["experts"].size(), 4U);
   for (size_t layer = 0; layer < 4; ++layer) {
     const json& one = found["experts"][layer];
@@ -65,7 +65,7 @@ TEST(Experts, DenseModelsHaveNone) {
 TEST(Trace, HasTheChoicesThatTheTableCounts) {
   const ScratchFolder scratch;
   const json found = json::parse(
-      Moiety(RunFlags({"--experts", "--json", "--trace", (scratch.path() / "trace").string()}))
+      Moiety(RunWithRoutes({"--experts", "--json", "--trace", (scratch.path() / "trace").string()}))
           .out);
   std::istringstream lines(scratch.Read("trace"));
   std::string line;
@@ -98,7 +98,7 @@ TEST(Trace, HasTheChoicesThatTheTableCounts) {
 }
 
 TEST(Trace, FullDiskIsAnError) {
-  const ProcessResult result = Moiety(RunFlags({"--json", "--trace", "/dev/full"}));
+  const ProcessResult result = Moiety(RunWithRoutes({"--json", "--trace", "/dev/full"}));
   ExpectError(result, 1);
   EXPECT_THAT(result.err, HasSubstr("/dev/full: cannot write the trace: No space left on device"));
 }

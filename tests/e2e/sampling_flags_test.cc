@@ -9,16 +9,17 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
-constexpr const char* kPrompt = "Il était une fois";
+constexpr const char* kSampledPrompt = "Il était une fois";
 
 std::string RunText(std::vector<std::string> flags) {
-  flags.insert(flags.begin(), {"run", Starter().string(), "-p", kPrompt, "-n", "16", "--json"});
+  flags.insert(flags.begin(),
+               {"run", Starter().string(), "-p", kSampledPrompt, "-n", "16", "--json"});
   const json found = json::parse(Moiety(flags).out, nullptr, /*allow_exceptions=*/false);
   return found.is_object() ? found["text"].get<std::string>() : "";
 }
 
 std::string ChatText(std::vector<std::string> flags) {
-  flags.insert(flags.begin(), {Starter().string(), "-p", kPrompt, "-n", "16", "--json"});
+  flags.insert(flags.begin(), {Starter().string(), "-p", kSampledPrompt, "-n", "16", "--json"});
   const json found = json::parse(PipedChat("", flags).out, nullptr, /*allow_exceptions=*/false);
   return found.is_object() ? found["content"].get<std::string>() : "";
 }
@@ -44,8 +45,8 @@ TEST(SamplingFlags, AreRefusedAlike) {
       {{"--temp", "-1"}, 2},  {{"--top-p", "1.5"}, 2},    {{"--seed", "-2"}, 2},
       {{"--min-p", "-1"}, 2}, {{"--logit-bias", "5"}, 1}, {{"--logit-bias", "4096+1"}, 1}};
   for (const auto& [flags, exit_code] : cases) {
-    std::vector<std::string> run = {"run", Starter().string(), "-p", kPrompt, "--json"};
-    std::vector<std::string> chat = {"chat", Starter().string(), "-p", kPrompt};
+    std::vector<std::string> run = {"run", Starter().string(), "-p", kSampledPrompt, "--json"};
+    std::vector<std::string> chat = {"chat", Starter().string(), "-p", kSampledPrompt};
     run.insert(run.end(), flags.begin(), flags.end());
     chat.insert(chat.end(), flags.begin(), flags.end());
     EXPECT_EQ(Moiety(run).exit_code, exit_code) << flags[0];

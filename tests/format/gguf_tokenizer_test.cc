@@ -26,14 +26,14 @@ constexpr int32_t kUserDefined = 4;
 constexpr int32_t kUnused = 5;
 constexpr int32_t kByte = 6;
 
-Result<GgufTokenizer> Read(const std::string& file) {
+Result<GgufTokenizer> ReadTokenizer(const std::string& file) {
   MOIETY_ASSIGN_OR_RETURN(const GgufHeader header,
                           ParseGgufHeader(std::as_bytes(std::span(file)), "a.gguf"));
   return ReadGgufTokenizer(header, "a.gguf");
 }
 
 std::string Error(const std::string& file) {
-  const auto tokenizer = Read(file);
+  const auto tokenizer = ReadTokenizer(file);
   if (!tokenizer.ok()) return tokenizer.status().message();
   const auto built = Tokenizer::FromDocument(tokenizer->document, "a.gguf");
   return built.ok() ? "ok" : built.status().message();
@@ -122,11 +122,11 @@ std::vector<float> ScoresOf(const json& model, const TokenLists& lists) {
 }
 
 // What llama.cpp's converter would write for a tokenizer of ../shared.
-GgufPairs Convert(const fs::path& folder, const char* kind, const char* pre) {
+PairBytes Convert(const fs::path& folder, const char* kind, const char* pre) {
   const json file = json::parse(ReadWhole(folder / "tokenizer.json"));
   const json config = json::parse(ReadWhole(folder / "tokenizer_config.json"));
   const TokenLists lists = ListTokens(file);
-  GgufPairs pairs;
+  PairBytes pairs;
   pairs.Set("tokenizer.ggml.model", kind).Set("tokenizer.ggml.pre", pre);
   pairs.Set("tokenizer.ggml.tokens", lists.texts).Set("tokenizer.ggml.token_type", lists.types);
   if (std::string_view(kind) == "gpt2") {
@@ -183,7 +183,7 @@ TEST_P(GgufTokenizerConformance, SameIdsAndTexts) {
   if (!HasShared()) GTEST_SKIP() << kNoShared;
   const auto& [name, kind, pre] = GetParam();
   const fs::path folder = SharedPath("conformance/tokenizers") / name;
-  GgufPairs pairs = Convert(folder, kind, pre);
+  PairBytes pairs = Convert(folder, kind, pre);
   if (std::string_view(kind) == "t5") {
     const json file = json::parse(ReadWhole(folder / "tokenizer.json"));
     pairs.Set("tokenizer.ggml.precompiled_charsmap",
@@ -191,7 +191,7 @@ TEST_P(GgufTokenizerConformance, SameIdsAndTexts) {
     pairs.Set("tokenizer.ggml.add_space_prefix", true);
     pairs.Set("tokenizer.ggml.remove_extra_whitespaces", true);
   }
-  const auto read = Read(pairs.File());
+  const auto read = ReadTokenizer(pairs.File());
   const auto tokenizer = Build(read);
   ASSERT_NE(tokenizer, nullptr);
   ExpectEqualsCases(tokenizer.get(), folder);
@@ -258,8 +258,8 @@ INSTANTIATE_TEST_SUITE_P(Models, GgufModelTokenizer,
 
 // --- Small ones by hand
 
-GgufPairs BytePairs() {
-  GgufPairs pairs;
+PairBytes BytePairs() {
+  PairBytes pairs;
   pairs.Set("tokenizer.ggml.model", "gpt2").Set("tokenizer.ggml.pre", "gpt-2");
   pairs.Set("tokenizer.ggml.tokens",
             Strings{"a", "b", "ab", "Ġ", "<s>", "<n>", "[PAD6]", "#", "##"});
@@ -270,8 +270,8 @@ GgufPairs BytePairs() {
   return pairs;
 }
 
-GgufPairs PiecePairs() {
-  GgufPairs pairs;
+PairBytes PiecePairs() {
+  PairBytes pairs;
   pairs.Set("tokenizer.ggml.model", "llama");
   pairs.Set("tokenizer.ggml.tokens", Strings{"<unk>", "<s>", "</s>", "<0x61>", "a", "b", "▁", "ab",
                                              "▁ab", "bab", "[PAD10]"});
@@ -281,8 +281,8 @@ GgufPairs PiecePairs() {
   return pairs;
 }
 
-GgufPairs UnigramPairs() {
-  GgufPairs pairs;
+PairBytes UnigramPairs() {
+  PairBytes pairs;
   pairs.Set("tokenizer.ggml.model", "t5");
   pairs.Set("tokenizer.ggml.tokens",
             Strings{"<pad>", "</s>", "<unk>", "▁", "a", "[PAD5]", "▁a", "<extra>", "[PAD8]"});
@@ -293,7 +293,7 @@ GgufPairs UnigramPairs() {
 }
 
 TEST(GgufTokenizer, ByteLevel) {
-  const auto read = Read(BytePairs().File());
+  const auto read = ReadTokenizer(BytePairs().File());
   const auto tokenizer = Build(read);
   ASSERT_NE(tokenizer, nullptr);
   EXPECT_THAT(Encode(*tokenizer, "ab<s>a<n>b"), ElementsAre(2, 4, 0, 5, 1));
@@ -308,9 +308,9 @@ TEST(GgufTokenizer, ByteLevel) {
 }
 
 TEST(GgufTokenizer, TokensAroundTheText) {
-  GgufPairs pairs = BytePairs();
+  PairBytes pairs = BytePairs();
   const auto ids = [&] {
-    const auto tokenizer = Build(Read(pairs.File()));
+    const auto tokenizer = Build(ReadTokenizer(pairs.File()));
     return tokenizer == nullptr ? Ids{-1} : Encode(*tokenizer, "ab");
   };
   EXPECT_THAT(ids(), ElementsAre(2));
@@ -326,8 +326,8 @@ TEST(GgufTokenizer, TokensAroundTheText) {
 }
 
 TEST(GgufTokenizer, SentencePiece) {
-  GgufPairs pairs = PiecePairs();
-  const auto read = Read(pairs.File());
+  PairBytes pairs = PiecePairs();
+  const auto read = ReadTokenizer(pairs.File());
   const auto tokenizer = Build(read);
   ASSERT_NE(tokenizer, nullptr);
   // By score; of one score those with longer parts.
@@ -341,15 +341,15 @@ TEST(GgufTokenizer, SentencePiece) {
 
   pairs.Set("tokenizer.ggml.add_space_prefix", false);
   pairs.Set("tokenizer.ggml.remove_extra_whitespaces", true);
-  const auto bare = Build(Read(pairs.File()));
+  const auto bare = Build(ReadTokenizer(pairs.File()));
   ASSERT_NE(bare, nullptr);
   EXPECT_THAT(Encode(*bare, " ab  ab "), ElementsAre(1, 7, 8));
   EXPECT_EQ(bare->Decode(Ids{8, 7}), " abab");
 }
 
 TEST(GgufTokenizer, Unigram) {
-  GgufPairs pairs = UnigramPairs();
-  const auto read = Read(pairs.File());
+  PairBytes pairs = UnigramPairs();
+  const auto read = ReadTokenizer(pairs.File());
   const auto tokenizer = Build(read);
   ASSERT_NE(tokenizer, nullptr);
   EXPECT_EQ(read->document["model"]["vocab"].dump(),
@@ -357,42 +357,42 @@ TEST(GgufTokenizer, Unigram) {
             R"(["▁a",-2.0],["<extra>",0.0]])");
   EXPECT_THAT(Encode(*tokenizer, "a a<extra>z"), ElementsAre(4, 6, 7, 2, 1));
   pairs.Set("tokenizer.ggml.add_space_prefix", true);
-  EXPECT_THAT(Encode(*Build(Read(pairs.File())), "a  a"), ElementsAre(6, 3, 6, 1));
+  EXPECT_THAT(Encode(*Build(ReadTokenizer(pairs.File())), "a  a"), ElementsAre(6, 3, 6, 1));
   pairs.Set("tokenizer.ggml.remove_extra_whitespaces", true);
-  EXPECT_THAT(Encode(*Build(Read(pairs.File())), " a  a "), ElementsAre(6, 6, 1));
+  EXPECT_THAT(Encode(*Build(ReadTokenizer(pairs.File())), " a  a "), ElementsAre(6, 6, 1));
   pairs.Set("tokenizer.ggml.add_space_prefix", false);
-  EXPECT_THAT(Encode(*Build(Read(pairs.File())), " a  a "), ElementsAre(4, 6, 1));
+  EXPECT_THAT(Encode(*Build(ReadTokenizer(pairs.File())), " a  a "), ElementsAre(4, 6, 1));
 }
 
 TEST(GgufTokenizer, StopIds) {
-  GgufPairs pairs = BytePairs();
-  EXPECT_THAT(Read(pairs.File())->stop_ids, ElementsAre(4));
+  PairBytes pairs = BytePairs();
+  EXPECT_THAT(ReadTokenizer(pairs.File())->stop_ids, ElementsAre(4));
   pairs.Set("tokenizer.ggml.eot_token_id", 5U).Set("tokenizer.ggml.eom_token_id", 4U);
-  EXPECT_THAT(Read(pairs.File())->stop_ids, ElementsAre(4, 5));
+  EXPECT_THAT(ReadTokenizer(pairs.File())->stop_ids, ElementsAre(4, 5));
   pairs.Erase("tokenizer.ggml.eos_token_id").Erase("tokenizer.ggml.eot_token_id");
   pairs.Erase("tokenizer.ggml.eom_token_id");
-  EXPECT_THAT(Read(pairs.File())->stop_ids, IsEmpty());
+  EXPECT_THAT(ReadTokenizer(pairs.File())->stop_ids, IsEmpty());
   // By name, where they are control tokens.
   const std::vector<int32_t> types = {1, 1, 1, 1, kControl, kControl, kControl, kControl, 1};
   pairs.Set("tokenizer.ggml.token_type", types);
   pairs.Set("tokenizer.ggml.tokens",
             Strings{"a", "b", "ab", "Ġ", "<|end|>", "<|im_end|>", "c", "#", "<|eot_id|>"});
   pairs.Set("tokenizer.ggml.merges", Strings{"a b"});
-  EXPECT_THAT(Read(pairs.File())->stop_ids, ElementsAre(5, 4));
+  EXPECT_THAT(ReadTokenizer(pairs.File())->stop_ids, ElementsAre(5, 4));
   pairs.Set("tokenizer.ggml.tokens",
             Strings{"a", "b", "ab", "Ġ", "<|end|>", "<|im_end|>", "<|return|>", "#", "##"});
-  EXPECT_THAT(Read(pairs.File())->stop_ids, ElementsAre(5));
+  EXPECT_THAT(ReadTokenizer(pairs.File())->stop_ids, ElementsAre(5));
 }
 
 TEST(GgufTokenizer, ChatTemplates) {
-  GgufPairs pairs = BytePairs();
-  EXPECT_FALSE(Read(pairs.File())->config.contains("chat_template"));
+  PairBytes pairs = BytePairs();
+  EXPECT_FALSE(ReadTokenizer(pairs.File())->config.contains("chat_template"));
   pairs.Set("tokenizer.chat_template", "{{ bos_token }}");
-  EXPECT_EQ(Read(pairs.File())->config["chat_template"], "{{ bos_token }}");
+  EXPECT_EQ(ReadTokenizer(pairs.File())->config["chat_template"], "{{ bos_token }}");
   pairs.Set("tokenizer.chat_templates", Strings{"tools"});
   EXPECT_EQ(Error(pairs.File()), "a.gguf: tokenizer.chat_template.tools is missing");
   pairs.Set("tokenizer.chat_template.tools", "{{ tools }}");
-  EXPECT_EQ(Read(pairs.File())->config["chat_template"].dump(),
+  EXPECT_EQ(ReadTokenizer(pairs.File())->config["chat_template"].dump(),
             R"([{"name":"default","template":"{{ bos_token }}"},)"
             R"({"name":"tools","template":"{{ tools }}"}])");
   pairs.Set("tokenizer.chat_template", "\xFF");
@@ -406,7 +406,7 @@ TEST(GgufTokenizer, MetadataThatCannotBe) {
   const auto pieces = [](const std::string& key, const auto& value) {
     return Error(PiecePairs().Set("tokenizer." + key, value).File());
   };
-  const auto without = [](GgufPairs pairs, const std::string& key) {
+  const auto without = [](PairBytes pairs, const std::string& key) {
     return Error(pairs.Erase("tokenizer.ggml." + key).File());
   };
   EXPECT_EQ(without(BytePairs(), "model"), "a.gguf: tokenizer.ggml.model is missing");

@@ -19,7 +19,7 @@ using nlohmann::json;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-json ReadJson(const std::filesystem::path& path) { return json::parse(*ReadFile(path, 1 << 24)); }
+json JsonFrom(const std::filesystem::path& path) { return json::parse(*ReadFile(path, 1 << 24)); }
 
 // A tokenizer to be changed, and its metadata.
 struct Case {
@@ -49,8 +49,8 @@ struct Case {
 Case Conformance(const std::string& kind, int64_t vocab_size) {
   const auto folder = SharedPath("conformance/tokenizers/" + kind);
   Case tokenizer;
-  tokenizer.document = ReadJson(folder / "tokenizer.json");
-  tokenizer.config = ReadJson(folder / "tokenizer_config.json");
+  tokenizer.document = JsonFrom(folder / "tokenizer.json");
+  tokenizer.config = JsonFrom(folder / "tokenizer_config.json");
   tokenizer.vocab_size = vocab_size;
   return tokenizer;
 }
@@ -274,7 +274,7 @@ TEST(GgufTokenizerWriter, TextsAreCutAsBefore) {
     ASSERT_TRUE(read.ok()) << read.status().message();
     const auto made = Tokenizer::FromDocument(read->document, "t.gguf");
     ASSERT_TRUE(made.ok()) << made.status().message();
-    const json cases = ReadJson(entry.path() / "cases.json");
+    const json cases = JsonFrom(entry.path() / "cases.json");
     ASSERT_FALSE(cases["cases"].empty());
     for (const json& text : cases["cases"]) {
       const auto ids = (*made)->Encode(text["text"].get<std::string>());

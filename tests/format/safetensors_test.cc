@@ -28,12 +28,12 @@ std::string File(const std::string& header, size_t data_bytes) {
   return file + header + std::string(data_bytes, 'd');
 }
 
-Result<SafetensorsHeader> Parse(const std::string& file) {
+Result<SafetensorsHeader> ParseHeader(const std::string& file) {
   return ParseSafetensorsHeader(std::as_bytes(std::span(file)), "x.st");
 }
 
-std::string ErrorOf(const std::string& file, StatusCode code = StatusCode::kInvalidData) {
-  const Result<SafetensorsHeader> result = Parse(file);
+std::string HeaderError(const std::string& file, StatusCode code = StatusCode::kInvalidData) {
+  const Result<SafetensorsHeader> result = ParseHeader(file);
   if (result.ok()) return "no error";
   EXPECT_EQ(result.status().code(), code);
   return result.status().message();
@@ -41,14 +41,14 @@ std::string ErrorOf(const std::string& file, StatusCode code = StatusCode::kInva
 
 // The error of a file of 16 bytes of data whose only tensor is described by `entry`.
 std::string EntryError(const std::string& entry, StatusCode code = StatusCode::kInvalidData) {
-  return ErrorOf(File("{\"t\":" + entry + "}", 16), code);
+  return HeaderError(File("{\"t\":" + entry + "}", 16), code);
 }
 
 TEST(ParseSafetensors, ReadsNamesShapesAndOffsets) {
   const std::string header = R"({"b":{"dtype":"BF16","shape":[2,3],"data_offsets":[4,16]},)"
                              R"("__metadata__":{"format":"pt","":"x"},)"
                              R"("a":{"data_offsets":[0,4],"shape":[],"dtype":"F32"}}   )";
-  const Result<SafetensorsHeader> parsed = Parse(File(header, 16));
+  const Result<SafetensorsHeader> parsed = ParseHeader(File(header, 16));
   ASSERT_TRUE(parsed.ok()) << parsed.status().message();
   EXPECT_THAT(parsed->metadata, ElementsAre(Pair("", "x"), Pair("format", "pt")));
   ASSERT_THAT(parsed->tensors, SizeIs(2));
@@ -66,11 +66,11 @@ TEST(ParseSafetensors, ReadsNamesShapesAndOffsets) {
 }
 
 TEST(ParseSafetensors, AcceptsEmptyFilesAndEmptyTensors) {
-  EXPECT_THAT(Parse(File("{}", 0))->tensors, IsEmpty());
+  EXPECT_THAT(ParseHeader(File("{}", 0))->tensors, IsEmpty());
   const std::string empty = R"({"dtype":"F32","shape":[3,0],"data_offsets":[4,4]})";
   const std::string full = R"({"dtype":"U8","shape":[4],"data_offsets":[0,4]})";
   const std::string more = R"({"dtype":"U8","shape":[4],"data_offsets":[4,8]})";
-  const auto parsed = Parse(
+  const auto parsed = ParseHeader(
       File("{\"z\":" + empty + ",\"a\":" + full + ",\"e\":" + empty + ",\"b\":" + more + "}", 8));
   ASSERT_TRUE(parsed.ok()) << parsed.status().message();
   EXPECT_EQ(parsed->tensors.at("z").size_bytes, 0U);
@@ -79,39 +79,41 @@ TEST(ParseSafetensors, AcceptsEmptyFilesAndEmptyTensors) {
 TEST(ParseSafetensors, ChecksTheLengthOfTheHeader) {
   const std::string good = File("{}      ", 0);
   EXPECT_EQ(
-      ErrorOf(""),
+      HeaderError(""),
       "x.st: a safetensors file begins with 8 bytes that give the length of its header, found a "
       "file of 0 bytes");
-  EXPECT_THAT(ErrorOf(good.substr(0, 7)), HasSubstr("found a file of 7 bytes"));
+  EXPECT_THAT(HeaderError(good.substr(0, 7)), HasSubstr("found a file of 7 bytes"));
   EXPECT_EQ(
-      ErrorOf(good.substr(0, 15)),
+      HeaderError(good.substr(0, 15)),
       "x.st: the first 8 bytes give a safetensors header of 8 bytes; expected at most 100000000, "
       "in a file of 15 bytes");
-  EXPECT_THAT(ErrorOf(std::string(16, '\xFF')), HasSubstr("header of 18446744073709551615 bytes"));
-  EXPECT_THAT(ErrorOf(std::string(16, '\0')), HasSubstr("must begin with {, found \"\""));
+  EXPECT_THAT(HeaderError(std::string(16, '\xFF')),
+              HasSubstr("header of 18446744073709551615 bytes"));
+  EXPECT_THAT(HeaderError(std::string(16, '\0')), HasSubstr("must begin with {, found \"\""));
 }
 
 TEST(ParseSafetensors, RefusesAHeaderBeyondTheLimit) {
   // 100 MB and one byte: a header that would otherwise be fine.
-  EXPECT_EQ(ErrorOf(File("{}" + std::string(99'999'998, ' '), 0)), "no error");
-  EXPECT_THAT(ErrorOf(File("{}" + std::string(99'999'999, ' '), 0)),
+  EXPECT_EQ(HeaderError(File("{}" + std::string(99'999'998, ' '), 0)), "no error");
+  EXPECT_THAT(HeaderError(File("{}" + std::string(99'999'999, ' '), 0)),
               HasSubstr("header of 100000001 bytes"));
 }
 
 TEST(ParseSafetensors, RefusesHeadersThatAreNoJsonObject) {
-  EXPECT_THAT(ErrorOf(File("[1, 2]", 0)), HasSubstr("must begin with {, found \"[1, 2]\""));
-  EXPECT_THAT(ErrorOf(File(" {}", 0)), HasSubstr("must begin with {, found \" {}\""));
-  EXPECT_THAT(ErrorOf(File("{\"a", 0)), HasSubstr("x.st: header: not valid JSON at byte 4: "));
-  EXPECT_THAT(ErrorOf(File("{}}", 0)), HasSubstr("expected end of input"));
-  EXPECT_THAT(ErrorOf(File("{\"\xFF\":1}", 0)), HasSubstr("ill-formed UTF-8"));
-  EXPECT_THAT(ErrorOf(File(R"({"a":)" + std::string(60'000, '['), 0)), HasSubstr("nested deeper"));
-  EXPECT_EQ(ErrorOf(File(R"({"a":{},"a":{}})", 0)), "x.st: header: key \"a\" appears twice");
+  EXPECT_THAT(HeaderError(File("[1, 2]", 0)), HasSubstr("must begin with {, found \"[1, 2]\""));
+  EXPECT_THAT(HeaderError(File(" {}", 0)), HasSubstr("must begin with {, found \" {}\""));
+  EXPECT_THAT(HeaderError(File("{\"a", 0)), HasSubstr("x.st: header: not valid JSON at byte 4: "));
+  EXPECT_THAT(HeaderError(File("{}}", 0)), HasSubstr("expected end of input"));
+  EXPECT_THAT(HeaderError(File("{\"\xFF\":1}", 0)), HasSubstr("ill-formed UTF-8"));
+  EXPECT_THAT(HeaderError(File(R"({"a":)" + std::string(60'000, '['), 0)),
+              HasSubstr("nested deeper"));
+  EXPECT_EQ(HeaderError(File(R"({"a":{},"a":{}})", 0)), "x.st: header: key \"a\" appears twice");
 }
 
 TEST(ParseSafetensors, ChecksMetadata) {
-  EXPECT_EQ(ErrorOf(File(R"({"__metadata__":[]})", 0)),
+  EXPECT_EQ(HeaderError(File(R"({"__metadata__":[]})", 0)),
             "x.st: \"__metadata__\" must be an object of strings, found []");
-  EXPECT_EQ(ErrorOf(File(R"({"__metadata__":{"k":1}})", 0)),
+  EXPECT_EQ(HeaderError(File(R"({"__metadata__":{"k":1}})", 0)),
             "x.st: \"__metadata__\": the value of \"k\" must be a string, found 1");
 }
 
@@ -125,7 +127,7 @@ TEST(ParseSafetensors, ChecksEachEntry) {
                        StatusCode::kUnsupported),
             "x.st: tensor \"t\": expected dtype, shape and data_offsets, found also \"scale\"");
   // A tensor whose name would break the line of the message.
-  EXPECT_EQ(ErrorOf(File(R"({"a\nb\u001b":1})", 0)),
+  EXPECT_EQ(HeaderError(File(R"({"a\nb\u001b":1})", 0)),
             "x.st: tensor \"a\\nb\\u001b\": expected an object with dtype, shape and data_offsets, "
             "found 1");
 }
@@ -178,10 +180,11 @@ TEST(ParseSafetensors, ChecksOffsets) {
 
 TEST(ParseSafetensors, EveryByteBelongsToOneTensor) {
   const auto two = [](int a_begin, int a_end, int b_begin, int b_end, size_t data_bytes) {
-    return ErrorOf(File(Format(R"({{"a":{{"dtype":"U8","shape":[{}],"data_offsets":[{},{}]}},)"
-                               R"("b":{{"dtype":"U8","shape":[{}],"data_offsets":[{},{}]}}}})",
-                               a_end - a_begin, a_begin, a_end, b_end - b_begin, b_begin, b_end),
-                        data_bytes));
+    return HeaderError(
+        File(Format(R"({{"a":{{"dtype":"U8","shape":[{}],"data_offsets":[{},{}]}},)"
+                    R"("b":{{"dtype":"U8","shape":[{}],"data_offsets":[{},{}]}}}})",
+                    a_end - a_begin, a_begin, a_end, b_end - b_begin, b_begin, b_end),
+             data_bytes));
   };
   EXPECT_EQ(two(0, 8, 8, 16, 16), "no error");
   EXPECT_EQ(two(8, 16, 0, 8, 16), "no error");
@@ -199,7 +202,7 @@ TEST(ParseSafetensors, EveryByteBelongsToOneTensor) {
   EXPECT_THAT(two(1, 8, 8, 16, 16), HasSubstr("expected tensor \"a\" to begin at byte 0"));
   EXPECT_EQ(two(0, 8, 8, 16, 17),
             "x.st: the tensors end at byte 16 of the data, but the file has 17 bytes of data");
-  EXPECT_EQ(ErrorOf(File("{}", 1)),
+  EXPECT_EQ(HeaderError(File("{}", 1)),
             "x.st: the tensors end at byte 0 of the data, but the file has 1 bytes of data");
 }
 
@@ -237,7 +240,7 @@ TEST(ParseSafetensors, EveryNumberOfTheHeaderMatters) {
         header += Format(R"("{}":{{"dtype":"{}","shape":{},"data_offsets":[{},{}]}})", entry.name,
                          DTypeName(entry.dtype), ShapeString(entry.shape), entry.begin, entry.end);
       }
-      return Parse(File(header + "}", static_cast<size_t>(offset)));
+      return ParseHeader(File(header + "}", static_cast<size_t>(offset)));
     };
     const auto good = read();
     ASSERT_TRUE(good.ok()) << good.status().message();

@@ -30,7 +30,7 @@ std::vector<const KernelTable*> Tables() {
   return tables;
 }
 
-constexpr float kGuard = 12345.0F;
+constexpr float kBlockGuard = 12345.0F;
 
 // Blocks of any bytes whose values are numbers.
 std::vector<std::byte> RandomBlocks(const BlockFormat& format, int64_t n, unsigned seed) {
@@ -77,7 +77,7 @@ std::vector<float> Multiply(const KernelTable& table, const BlockFormat& format,
                             const std::vector<std::byte>& w, int64_t rows, int64_t outputs,
                             int64_t depth, const float* bias) {
   const int64_t y_stride = outputs + rows % 2;
-  std::vector<float> y(static_cast<size_t>(rows * y_stride + 1), kGuard);
+  std::vector<float> y(static_cast<size_t>(rows * y_stride + 1), kBlockGuard);
   table.block_matmul({.format = format.dtype,
                       .x = x.rows(),
                       .w = w.data(),
@@ -135,7 +135,7 @@ TEST_P(BlockKernels, MultiplyEveryFormatAndSize) {
         const std::vector<float> bias_values = RandomValues(outputs, 3);
         const float* bias = rows % 2 == 1 ? bias_values.data() : nullptr;
         const auto expected = Multiply(ref_, *format, x, w, rows, outputs, depth, bias);
-        ASSERT_EQ(expected.back(), kGuard);
+        ASSERT_EQ(expected.back(), kBlockGuard);
         ASSERT_TRUE(SameBits(Multiply(table_, *format, x, w, rows, outputs, depth, bias), expected))
             << DTypeName(format->dtype) << ", " << rows << " × " << depth << " × " << outputs;
       }

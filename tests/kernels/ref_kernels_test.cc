@@ -19,7 +19,7 @@ namespace {
 
 constexpr double kUnit = 0x1p-24;     // relative error of one rounding to f32
 constexpr double kExpError = 1.2e-7;  // of Exp, its header says
-constexpr std::array<int64_t, 9> kSizes = {1, 2, 15, 16, 17, 64, 100, 257, 4096};
+constexpr std::array<int64_t, 9> kRefSizes = {1, 2, 15, 16, 17, 64, 100, 257, 4096};
 
 const KernelTable& Ref() { return *AvailableKernels().front(); }
 
@@ -39,7 +39,7 @@ TEST(RefKernels, Matmul) {
     const auto type = static_cast<size_t>(dtype == DType::kF32   ? WeightType::kF32
                                           : dtype == DType::kF16 ? WeightType::kF16
                                                                  : WeightType::kBF16);
-    for (const int64_t n : kSizes) {
+    for (const int64_t n : kRefSizes) {
       const OwnedWeight w = OwnedWeight::Random({5, n}, 1, dtype);
       const auto x = RandomValues(3 * n, 2);
       const auto bias = RandomValues(5, 3);
@@ -66,7 +66,7 @@ TEST(RefKernels, Matmul) {
 
 TEST(RefKernels, RmsNorm) {
   constexpr float kEps = 1e-5F;
-  for (const int64_t n : kSizes) {
+  for (const int64_t n : kRefSizes) {
     const auto x = RandomValues(n, 4);
     const auto gain = RandomValues(n, 5);
     std::vector<float> y(x.size());
@@ -115,7 +115,7 @@ TEST(RefKernels, GeluTanhMul) {
 }
 
 TEST(RefKernels, SoftmaxAndSumExp) {
-  for (const int64_t n : kSizes) {
+  for (const int64_t n : kRefSizes) {
     const auto x = RandomValues(n, 8, 10);
     auto p = x;
     Ref().softmax(p.data(), n);

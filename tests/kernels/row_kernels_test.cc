@@ -18,11 +18,11 @@
 namespace moiety {
 namespace {
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr std::array<int64_t, 13> kSizes = {1, 2, 7, 15, 16, 17, 31, 33, 48, 64, 65, 100, 257};
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+constexpr std::array<int64_t, 13> kRowSizes = {1, 2, 7, 15, 16, 17, 31, 33, 48, 64, 65, 100, 257};
 // Behind the last element of each output: a kernel that writes too much changes it.
-constexpr float kGuard = 12345.0F;
+constexpr float kRowGuard = 12345.0F;
 
 class RowKernels : public testing::TestWithParam<const KernelTable*> {
  protected:
@@ -35,9 +35,9 @@ INSTANTIATE_TEST_SUITE_P(Tables, RowKernels, testing::ValuesIn(AvailableKernels(
 
 // `values` after one element and before a guard, so that vectors are not aligned.
 std::vector<float> Padded(const std::vector<float>& values) {
-  std::vector<float> padded = {kGuard};
+  std::vector<float> padded = {kRowGuard};
   padded.insert(padded.end(), values.begin(), values.end());
-  padded.push_back(kGuard);
+  padded.push_back(kRowGuard);
   return padded;
 }
 
@@ -46,7 +46,7 @@ std::vector<std::vector<float>> Inputs(int64_t n, uint64_t seed) {
   std::vector<std::vector<float>> inputs = {RandomValues(n, seed), RandomValues(n, seed + 1, 60),
                                             AwkwardValues(n, seed + 2)};
   const size_t middle = static_cast<size_t>(n) / 2;
-  for (const float special : {kNan, kInfinity, -kInfinity}) {
+  for (const float special : {kNaN, kInf, -kInf}) {
     inputs.push_back(RandomValues(n, seed + 3));
     inputs.back()[middle] = special;
     inputs.push_back(RandomValues(n, seed + 4));
@@ -64,12 +64,12 @@ void ExpectSame(const KernelTable& a, const KernelTable& b, const std::vector<fl
   call(a, ya.data() + 1);
   call(b, yb.data() + 1);
   EXPECT_TRUE(SameBits(ya, yb)) << "size " << start.size();
-  EXPECT_EQ(yb.front(), kGuard);
-  EXPECT_EQ(yb.back(), kGuard);
+  EXPECT_EQ(yb.front(), kRowGuard);
+  EXPECT_EQ(yb.back(), kRowGuard);
 }
 
 TEST_P(RowKernels, RmsNorm) {
-  for (const int64_t n : kSizes) {
+  for (const int64_t n : kRowSizes) {
     const auto gain = Padded(AwkwardValues(n, 1));
     for (const auto& input : Inputs(n, 10)) {
       for (const float eps : {0.0F, 1e-6F, 1.0F}) {
@@ -90,7 +90,7 @@ constexpr std::array kActivations = {&KernelTable::silu_mul, &KernelTable::gelu_
 
 TEST_P(RowKernels, GatedActivations) {
   for (const auto activation : kActivations) {
-    for (const int64_t n : kSizes) {
+    for (const int64_t n : kRowSizes) {
       for (const auto& input : Inputs(n, 20)) {
         const auto gate = Padded(input);
         const auto up = Padded(AwkwardValues(n, 3));
@@ -109,12 +109,12 @@ TEST_P(RowKernels, GatedActivations) {
 }
 
 TEST_P(RowKernels, AddAndAxpy) {
-  for (const int64_t n : kSizes) {
+  for (const int64_t n : kRowSizes) {
     for (const auto& input : Inputs(n, 30)) {
       const auto x = Padded(input);
       ExpectSame(table_, ref_, AwkwardValues(n, 4),
                  [&](const KernelTable& t, float* y) { t.add(x.data() + 1, n, y); });
-      for (const float a : {0.0F, 1.0F, -0.3F, 1e-30F, kNan}) {
+      for (const float a : {0.0F, 1.0F, -0.3F, 1e-30F, kNaN}) {
         ExpectSame(table_, ref_, AwkwardValues(n, 5),
                    [&](const KernelTable& t, float* y) { t.axpy(a, x.data() + 1, n, y); });
       }
@@ -123,7 +123,7 @@ TEST_P(RowKernels, AddAndAxpy) {
 }
 
 TEST_P(RowKernels, Softmax) {
-  for (const int64_t n : kSizes) {
+  for (const int64_t n : kRowSizes) {
     for (const auto& input : Inputs(n, 40)) {
       ExpectSame(table_, ref_, input, [&](const KernelTable& t, float* y) { t.softmax(y, n); });
     }
@@ -131,7 +131,7 @@ TEST_P(RowKernels, Softmax) {
 }
 
 TEST_P(RowKernels, SumExp) {
-  for (const int64_t n : kSizes) {
+  for (const int64_t n : kRowSizes) {
     for (const auto& input : Inputs(n, 50)) {
       const auto x = Padded(input);
       // The lanes behind the last element count nothing, whatever the maximum.
@@ -196,7 +196,7 @@ TEST_P(RowKernels, AttendTile) {
         const std::vector<float> zeros(static_cast<size_t>(head_dim), 0.0F);
         // The first tile of a query, and one that meets what earlier tiles left.
         for (const TileResult& before :
-             {TileResult{zeros, -kInfinity, 0}, TileResult{RandomValues(head_dim, 4), 0.1F, 3},
+             {TileResult{zeros, -kInf, 0}, TileResult{RandomValues(head_dim, 4), 0.1F, 3},
               TileResult{RandomValues(head_dim, 5), 1e5F, 1}}) {
           const TileResult expected = Attend(ref_, query.data() + 1, tile, before);
           const TileResult found = Attend(table_, query.data() + 1, tile, before);
@@ -204,7 +204,7 @@ TEST_P(RowKernels, AttendTile) {
               << head_dim << ", " << begin << " … " << end;
           ASSERT_TRUE(
               SameBits(std::array{found.max, found.sum}, std::array{expected.max, expected.sum}));
-          ASSERT_EQ(expected.acc.back(), kGuard);
+          ASSERT_EQ(expected.acc.back(), kRowGuard);
         }
       }
     }
@@ -251,7 +251,7 @@ TEST_P(RowKernels, AttendTileOfManyQueries) {
 TEST_P(RowKernels, AttendMerge) {
   for (const int64_t head_dim : {1, 15, 16, 80, 128}) {
     for (const auto& maxima : std::vector<std::pair<float, float>>{
-             {0.5F, 0.25F}, {-3.0F, 90.0F}, {2.0F, 2.0F}, {-kInfinity, 1.0F}}) {
+             {0.5F, 0.25F}, {-3.0F, 90.0F}, {2.0F, 2.0F}, {-kInf, 1.0F}}) {
       const auto start = RandomValues(head_dim, 1);
       auto later_acc = AwkwardValues(head_dim, 2);
       const AttentionState later = {nullptr, later_acc.data(), maxima.second, 7};
@@ -273,15 +273,15 @@ TEST_P(RowKernels, AttendTileIgnoresUnseenKeys) {
   const auto query = RandomValues(kHeadDim, 1);
   auto keys = RandomValues(kTileKeys * kHeadDim, 2);
   auto values = RandomValues(kTileKeys * kHeadDim, 3);
-  const TileResult start = {std::vector<float>(kHeadDim, 0.0F), -kInfinity, 0};
+  const TileResult start = {std::vector<float>(kHeadDim, 0.0F), -kInf, 0};
   const auto attend = [&](const std::vector<float>& k, const std::vector<float>& v) {
     return Attend(table_, query.data(), {k.data(), v.data(), 5, 41, kHeadDim, 0.2F}, start);
   };
   const TileResult clean = attend(keys, values);
   for (int64_t i = 0; i < kTileKeys * kHeadDim; ++i) {
     if (i / kHeadDim >= 5 && i / kHeadDim < 41) continue;
-    keys[static_cast<size_t>(i)] = kNan;
-    values[static_cast<size_t>(i)] = kInfinity;
+    keys[static_cast<size_t>(i)] = kNaN;
+    values[static_cast<size_t>(i)] = kInf;
   }
   const TileResult dirty = attend(keys, values);
   EXPECT_TRUE(SameBits(clean.acc, dirty.acc));
@@ -291,9 +291,9 @@ TEST_P(RowKernels, AttendTileIgnoresUnseenKeys) {
 TEST_P(RowKernels, AttendTileKeepsNan) {
   constexpr int64_t kHeadDim = 18;
   auto query = RandomValues(kHeadDim, 1);
-  query.back() = kNan;
+  query.back() = kNaN;
   const auto keys = RandomValues(kTileKeys * kHeadDim, 2);
-  const TileResult start = {std::vector<float>(kHeadDim, 0.0F), -kInfinity, 0};
+  const TileResult start = {std::vector<float>(kHeadDim, 0.0F), -kInf, 0};
   const AttentionTile tile = {keys.data(), keys.data(), 0, 33, kHeadDim, 0.2F};
   const TileResult found = Attend(table_, query.data(), tile, start);
   EXPECT_TRUE(SameBits(found.acc, Attend(ref_, query.data(), tile, start).acc));

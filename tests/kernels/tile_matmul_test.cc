@@ -53,7 +53,7 @@ struct PlainTiles {
 };
 
 TEST(TileMatmul, IsTheProductOfRoundedValues) {
-  constexpr float kGuard = 12345.0F;
+  constexpr float kTileGuard = 12345.0F;
   for (const int64_t depth : {1, 31, 32, 33, 100}) {
     for (const int64_t rows : {1, 15, 16, 17, 32, 33, 65}) {
       for (const int64_t outputs : {1, 16, 17, 32, 40}) {
@@ -64,7 +64,7 @@ TEST(TileMatmul, IsTheProductOfRoundedValues) {
         const int64_t stride = PackedBf16Stride(depth);
         std::vector<uint16_t> packed(static_cast<size_t>((rows + 15) / 16 * 16 * stride), 0x7FC0);
         PackTiles(x.data(), depth, rows, depth, packed.data());
-        std::vector<float> y(static_cast<size_t>(rows * (outputs + 1)), kGuard);
+        std::vector<float> y(static_cast<size_t>(rows * (outputs + 1)), kTileGuard);
         TileMatmul<PlainTiles>({.x = packed.data(),
                                 .x_stride = stride,
                                 .w = w.data(),
@@ -77,7 +77,7 @@ TEST(TileMatmul, IsTheProductOfRoundedValues) {
         EXPECT_EQ(PlainTiles::configured, 0);
         for (int64_t i = 0; i < rows; ++i) {
           const float* row = y.data() + i * (outputs + 1);
-          ASSERT_EQ(row[outputs], kGuard);
+          ASSERT_EQ(row[outputs], kTileGuard);
           for (int64_t j = 0; j < outputs; ++j) {
             double sum = rows % 2 == 0 ? static_cast<double>(bias[static_cast<size_t>(j)]) : 0;
             for (int64_t k = 0; k < depth; ++k) {

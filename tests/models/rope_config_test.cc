@@ -21,14 +21,14 @@ struct Outcome {
   RopeTable table;
   Status status;
 };
-Outcome Read(const json& fields, double default_theta = 10000) {
+Outcome ReadRope(const json& fields, double default_theta = 10000) {
   const json config = fields.is_null() ? json::object() : fields;
   ConfigReader reader(config, "config.json");
   RopeTable table = ReadRopeTable(reader, kHeadDim, kContext, default_theta);
   return {std::move(table), reader.status()};
 }
 RopeTable Table(const json& config, double default_theta = 10000) {
-  Outcome outcome = Read(config, default_theta);
+  Outcome outcome = ReadRope(config, default_theta);
   EXPECT_TRUE(outcome.status.ok()) << outcome.status.message();
   EXPECT_EQ(outcome.table.inverse_frequencies.size(), static_cast<size_t>(kHeadDim / 2));
   return outcome.table;
@@ -163,13 +163,13 @@ TEST(RopeConfig, Errors) {
       {yarn({{"truncate", 1}}), "\"rope_scaling.truncate\" must be true or false"},
   };
   for (const auto& [config, message] : cases) {
-    const Status status = Read(config).status;
+    const Status status = ReadRope(config).status;
     EXPECT_EQ(status.code(), StatusCode::kInvalidData) << config;
     EXPECT_THAT(status.message(), HasSubstr(message));
   }
   json theta = yarn(json::object());
   theta["rope_theta"] = 1;
-  EXPECT_THAT(Read(theta).status.message(), HasSubstr("rope_theta\" must not be 1 with yarn"));
+  EXPECT_THAT(ReadRope(theta).status.message(), HasSubstr("rope_theta\" must not be 1 with yarn"));
 }
 
 TEST(RopeConfig, LayersOfATypeHaveTheirOwn) {
@@ -197,7 +197,7 @@ TEST(RopeConfig, LayersOfATypeHaveTheirOwn) {
 }
 
 TEST(RopeConfig, UnknownKindNamesTheKnownOnes) {
-  const Status status = Read({{"rope_scaling", {{"rope_type", "spiral"}}}}).status;
+  const Status status = ReadRope({{"rope_scaling", {{"rope_type", "spiral"}}}}).status;
   EXPECT_EQ(status.code(), StatusCode::kUnsupported);
   EXPECT_THAT(status.message(),
               HasSubstr("\"spiral\": supported are default, linear, llama3, yarn"));

@@ -17,15 +17,15 @@
 namespace moiety {
 namespace {
 
-constexpr int64_t kModel = 18;
-constexpr int64_t kExpert = 10;
+constexpr int64_t kWidth = 18;
+constexpr int64_t kExpertWidth = 10;
 
 // A layer of random experts with a topk router.
 struct TestLayer {
   TestLayer(int64_t num_experts, int64_t top_k, DType dtype = DType::kF32)
-      : gate(OwnedWeight::Random({num_experts, kModel}, 1000)) {
+      : gate(OwnedWeight::Random({num_experts, kWidth}, 1000)) {
     for (int64_t e = 0; e < num_experts; ++e)
-      tests.emplace_back(kModel, kExpert, static_cast<uint64_t>(e), dtype);
+      tests.emplace_back(kWidth, kExpertWidth, static_cast<uint64_t>(e), dtype);
     moe.gate = gate.ref();
     moe.router = *MakeRouter("topk", {.num_experts = num_experts, .top_k = top_k});
     for (const TestExpert& test : tests) moe.experts.push_back(test.ffn());
@@ -68,7 +68,7 @@ void ExpectLayer(const Matrix& x, const Matrix& y, const TestLayer& layer,
   ASSERT_EQ(y.rows, x.rows);
   ASSERT_EQ(y.cols, x.cols);
   for (int64_t t = 0; t < x.rows; ++t) {
-    std::vector<Bounded> expected(kModel);
+    std::vector<Bounded> expected(kWidth);
     for (const RoutedToken& choice : routed) {
       if (choice.token != t) continue;
       const auto weight = static_cast<double>(choice.weight);
@@ -93,7 +93,7 @@ TEST(MoeLayer, IsTheWeightedSumOfTheChosenExperts) {
     for (const int64_t tokens : {1, 2, 37}) {
       RecordingObserver observer;
       Compute compute(2, &observer);
-      const Matrix x = compute.NewRandomMatrix(tokens, kModel, 3);
+      const Matrix x = compute.NewRandomMatrix(tokens, kWidth, 3);
       const std::vector<float> before = Copy(x);
       const Matrix y = RunMoeLayer(compute.exec, x, {}, layer.moe, 11);
       ASSERT_TRUE(compute.exec.ok());
@@ -113,12 +113,12 @@ TEST(MoeLayer, RoutesByTheGate) {
   const TestLayer layer(6, 2);
   RecordingObserver observer;
   Compute compute(1, &observer);
-  const Matrix x = compute.NewRandomMatrix(4, kModel, 4);
+  const Matrix x = compute.NewRandomMatrix(4, kWidth, 4);
   RunMoeLayer(compute.exec, x, {}, layer.moe, 0);
   for (int64_t t = 0; t < 4; ++t) {
     std::vector<double> logits(6, 0.0);
     for (int64_t e = 0; e < 6; ++e) {
-      for (int64_t k = 0; k < kModel; ++k)
+      for (int64_t k = 0; k < kWidth; ++k)
         logits[static_cast<size_t>(e)] += layer.gate.at(e, k) * static_cast<double>(x.Row(t)[k]);
     }
     const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
@@ -129,24 +129,24 @@ TEST(MoeLayer, RoutesByTheGate) {
 TEST(MoeLayer, ForNoTokens) {
   Compute compute;
   const TestLayer layer(4, 2);
-  const Matrix y = RunMoeLayer(compute.exec, compute.exec.NewMatrix(0, kModel), {}, layer.moe, 0);
+  const Matrix y = RunMoeLayer(compute.exec, compute.exec.NewMatrix(0, kWidth), {}, layer.moe, 0);
   EXPECT_TRUE(compute.exec.ok());
   EXPECT_EQ(y.rows, 0);
 }
 
 TEST(MoeLayer, SameBitsForAnyThreadsAndBatches) {
   const TestLayer layer(8, 2, DType::kF16);
-  const std::vector<float> rows = RandomValues(21 * kModel, 5);
+  const std::vector<float> rows = RandomValues(21 * kWidth, 5);
   const auto run = [&](int threads, int64_t first, int64_t count) {
     Compute compute(threads);
-    const Matrix x = compute.NewMatrix(count, kModel, {rows.begin() + first * kModel, rows.end()});
+    const Matrix x = compute.NewMatrix(count, kWidth, {rows.begin() + first * kWidth, rows.end()});
     return Copy(RunMoeLayer(compute.exec, x, {}, layer.moe, 0));
   };
   const std::vector<float> expected = run(1, 0, 21);
   for (const int threads : {2, 3, 5})
     EXPECT_TRUE(SameBits(run(threads, 0, 21), expected)) << threads;
   for (int64_t t = 0; t < 21; ++t) {
-    EXPECT_TRUE(SameBits(run(1, t, 1), {expected.data() + t * kModel, kModel})) << t;
+    EXPECT_TRUE(SameBits(run(1, t, 1), {expected.data() + t * kWidth, kWidth})) << t;
   }
 }
 
@@ -156,10 +156,10 @@ TEST(MoeLayer, TokensWithoutAChoiceGetZeros) {
       {0, 3, 0.25F}, {2, 3, 1.0F}, {2, 0, 0.5F}, {2, 3, 0.125F}};
   layer.moe.router = std::make_shared<FixedRouter>(choices);
   Compute compute;
-  const Matrix x = compute.NewRandomMatrix(4, kModel, 6);
+  const Matrix x = compute.NewRandomMatrix(4, kWidth, 6);
   const Matrix y = RunMoeLayer(compute.exec, x, {}, layer.moe, 0);
   ExpectLayer(x, y, layer, choices);
-  for (int64_t d = 0; d < kModel; ++d) {
+  for (int64_t d = 0; d < kWidth; ++d) {
     EXPECT_EQ(Bits(y.Row(1)[d]), 0U);
     EXPECT_EQ(Bits(y.Row(3)[d]), 0U);
   }
@@ -167,16 +167,16 @@ TEST(MoeLayer, TokensWithoutAChoiceGetZeros) {
 
 TEST(MoeLayer, TheSharedExpertIsAddedLast) {
   TestLayer layer(4, 2);
-  const TestExpert shared(kModel, 13, 77);
-  const OwnedWeight gate = OwnedWeight::Random({1, kModel}, 78);
+  const TestExpert shared(kWidth, 13, 77);
+  const OwnedWeight gate = OwnedWeight::Random({1, kWidth}, 78);
   Compute compute;
-  const Matrix x = compute.NewRandomMatrix(5, kModel, 9);
+  const Matrix x = compute.NewRandomMatrix(5, kWidth, 9);
   const std::vector<float> chosen = Copy(RunMoeLayer(compute.exec, x, {}, layer.moe, 0));
   const Matrix added = RunFeedForward(compute.exec, x, shared.ffn());
   for (const bool gated : {false, true}) {
     layer.moe.shared = SharedExpert{shared.ffn(), gated ? gate.ref() : WeightRef()};
     const Matrix y = RunMoeLayer(compute.exec, x, {}, layer.moe, 0);
-    const Matrix before = compute.NewMatrix(5, kModel, chosen);
+    const Matrix before = compute.NewMatrix(5, kWidth, chosen);
     const Matrix expected =
         gated ? AddGated(compute.exec, before, Linear(compute.exec, x, gate.ref()), added)
               : Add(compute.exec, before, added);
@@ -192,7 +192,7 @@ TEST(MoeLayer, RefusesChoicesThatDoNotExist) {
     layer.moe.router = std::make_shared<FixedRouter>(std::vector{bad});
     Compute compute;
     const Matrix y =
-        RunMoeLayer(compute.exec, compute.NewRandomMatrix(3, kModel, 7), {}, layer.moe, 0);
+        RunMoeLayer(compute.exec, compute.NewRandomMatrix(3, kWidth, 7), {}, layer.moe, 0);
     EXPECT_EQ(y.data, nullptr);
     EXPECT_EQ(compute.exec.status().code(), StatusCode::kInvalidArgument);
   }
@@ -202,7 +202,7 @@ TEST(MoeLayer, DoesNothingAfterAFailure) {
   RecordingObserver observer;
   Compute compute(1, &observer);
   const TestLayer layer(4, 2);
-  const Matrix x = compute.NewRandomMatrix(3, kModel, 8);
+  const Matrix x = compute.NewRandomMatrix(3, kWidth, 8);
   compute.exec.Fail(Cancelled("stop"));
   EXPECT_EQ(RunMoeLayer(compute.exec, x, {}, layer.moe, 0).data, nullptr);
   EXPECT_TRUE(observer.layers.empty());

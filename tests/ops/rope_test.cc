@@ -183,18 +183,18 @@ TEST(ComputeRopeAngles, AreThoseOfEachRowsPosition) {
 }
 
 TEST(ApplyRope, RotatesPairsHalfAHeadApart) {
-  constexpr int64_t kHeads = 3;
+  constexpr int64_t kRopeHeads = 3;
   constexpr int64_t kHalf = 9;
   constexpr int64_t kRows = 40;  // more than one task
   Compute compute(3);
   const RopeTable table = MakeRopeTable(RopeFrequencies(10000, 2 * kHalf), 1);
   const std::vector<int32_t> ids(kRows);
   const Batch batch{.ids = ids, .segments = {Rows(0, kRows, 3)}, .logit_rows = {}};
-  const Matrix x = compute.NewRandomMatrix(kRows, kHeads * 2 * kHalf, 1);
+  const Matrix x = compute.NewRandomMatrix(kRows, kRopeHeads * 2 * kHalf, 1);
   const std::vector<float> before = Copy(x);
   const Matrix y = ApplyRope(compute.exec, x, ComputeRopeAngles(compute.exec, batch, table));
   for (int64_t row = 0; row < kRows; ++row) {
-    for (int64_t head = 0; head < kHeads; ++head) {
+    for (int64_t head = 0; head < kRopeHeads; ++head) {
       const int64_t at = row * x.cols + head * 2 * kHalf;
       for (int64_t k = 0; k < kHalf; ++k) {
         const Real angle = static_cast<Real>(static_cast<float>(3 + row) *
@@ -213,18 +213,18 @@ TEST(ApplyRope, RotatesPairsHalfAHeadApart) {
 
 // What rope is for: a rotated query times a rotated key depends on their distance only.
 TEST(ApplyRope, ProductsDependOnTheDistanceOnly) {
-  constexpr int64_t kHeadDim = 16;
-  const RopeTable table = MakeRopeTable(RopeFrequencies(10000, kHeadDim), 1);
+  constexpr int64_t kRopeDim = 16;
+  const RopeTable table = MakeRopeTable(RopeFrequencies(10000, kRopeDim), 1);
   const auto product = [&](int64_t query_position, int64_t key_position) {
     Compute compute;
-    const Matrix x = compute.NewMatrix(2, kHeadDim, RandomValues(2 * kHeadDim, 2));
+    const Matrix x = compute.NewMatrix(2, kRopeDim, RandomValues(2 * kRopeDim, 2));
     const std::vector<int32_t> ids(2);
     const Batch batch{.ids = ids,
                       .segments = {Rows(0, 1, query_position), Rows(1, 1, key_position)},
                       .logit_rows = {}};
     const Matrix y = ApplyRope(compute.exec, x, ComputeRopeAngles(compute.exec, batch, table));
     double sum = 0;
-    for (int64_t d = 0; d < kHeadDim; ++d)
+    for (int64_t d = 0; d < kRopeDim; ++d)
       sum += static_cast<double>(y.Row(0)[d]) * static_cast<double>(y.Row(1)[d]);
     return sum;
   };

@@ -70,16 +70,16 @@ TEST(PromptLookup, OptionsThatCannotBe) {
 
 constexpr LookupOptions kOn = {.max_ngram = 3, .min_ngram = 1, .max_draft = 5};
 
-struct Outcome {
+struct LookupOutcome {
   Ids ids, held;
   std::vector<float> logprobs;  // the last bits of the logits show in them
   std::string text;
   GenerationResult result;
 };
 
-Outcome Continue(Engine& engine, const std::string& prompt, const GenerationOptions& options,
-                 int64_t cancel_after = -1) {
-  Outcome out;
+LookupOutcome ContinueWith(Engine& engine, const std::string& prompt,
+                           const GenerationOptions& options, int64_t cancel_after = -1) {
+  LookupOutcome out;
   const auto ids = (*engine.tokenizer())->Encode(prompt);
   Sequence sequence(engine.pages());
   const auto result = Generate(engine, sequence, *ids, options, [&](const TokenEvent& event) {
@@ -95,7 +95,7 @@ Outcome Continue(Engine& engine, const std::string& prompt, const GenerationOpti
   return out;
 }
 
-void ExpectSame(const Outcome& found, const Outcome& expected) {
+void ExpectSameLookup(const LookupOutcome& found, const LookupOutcome& expected) {
   EXPECT_EQ(found.ids, expected.ids);
   EXPECT_EQ(found.held, expected.held);
   EXPECT_TRUE(SameBits(found.logprobs, expected.logprobs));
@@ -127,11 +127,11 @@ TEST_F(PromptLookupGenerate, SameBits) {
         options.max_tokens = 90;
         options.ignore_eos = true;
         options.top_logprobs = 2;
-        const Outcome plain = Continue(*engine, prompt, options);
+        const LookupOutcome plain = ContinueWith(*engine, prompt, options);
         options.lookup = kOn;
         options.lookup.max_draft = max_draft;
-        const Outcome found = Continue(*engine, prompt, options);
-        ExpectSame(found, plain);
+        const LookupOutcome found = ContinueWith(*engine, prompt, options);
+        ExpectSameLookup(found, plain);
         EXPECT_LE(found.result.num_accepted_tokens, found.result.num_drafted_tokens);
         accepted += found.result.num_accepted_tokens;
       }
@@ -147,23 +147,23 @@ TEST_F(PromptLookupGenerate, EveryWayToEnd) {
   for (int64_t max_tokens = 0; max_tokens < 12; ++max_tokens) {
     options.max_tokens = max_tokens;
     options.lookup = {};
-    const Outcome plain = Continue(*engine, kRepeats, options);
+    const LookupOutcome plain = ContinueWith(*engine, kRepeats, options);
     options.lookup = kOn;
-    ExpectSame(Continue(*engine, kRepeats, options), plain);
+    ExpectSameLookup(ContinueWith(*engine, kRepeats, options), plain);
   }
   options.max_tokens = 40;
   for (int64_t cancel_after = 1; cancel_after < 12; ++cancel_after) {
     options.lookup = {};
-    const Outcome plain = Continue(*engine, kRepeats, options, cancel_after);
+    const LookupOutcome plain = ContinueWith(*engine, kRepeats, options, cancel_after);
     options.lookup = kOn;
-    ExpectSame(Continue(*engine, kRepeats, options, cancel_after), plain);
+    ExpectSameLookup(ContinueWith(*engine, kRepeats, options, cancel_after), plain);
   }
   for (const char* stop : {"total", "+", "number\n", "return"}) {
     options.stop = {stop};
     options.lookup = {};
-    const Outcome plain = Continue(*engine, kRepeats, options);
+    const LookupOutcome plain = ContinueWith(*engine, kRepeats, options);
     options.lookup = kOn;
-    ExpectSame(Continue(*engine, kRepeats, options), plain);
+    ExpectSameLookup(ContinueWith(*engine, kRepeats, options), plain);
   }
 }
 
@@ -176,12 +176,12 @@ TEST_F(PromptLookupGenerate, UntilTheContextIsFull) {
          engine->model().info().context_length - 100) {
     prompt += kRepeats;
   }
-  const Outcome plain = Continue(*engine, prompt, options);
+  const LookupOutcome plain = ContinueWith(*engine, prompt, options);
   EXPECT_EQ(plain.result.finish_reason, FinishReason::kContextFull);
   options.lookup = kOn;
   options.lookup.max_draft = 30;
-  const Outcome found = Continue(*engine, prompt, options);
-  ExpectSame(found, plain);
+  const LookupOutcome found = ContinueWith(*engine, prompt, options);
+  ExpectSameLookup(found, plain);
   EXPECT_GT(found.result.num_accepted_tokens, 0);
 }
 
@@ -209,7 +209,7 @@ TEST_F(PromptLookupGenerate, FewerSteps) {
 // Many texts that are short of rows and of pages, some with look-up.
 TEST_F(PromptLookupGenerate, InCompany) {
   const auto run = [&](bool lookup, Engine& in, const BatcherOptions& batching) {
-    std::map<int64_t, Outcome> outcomes;
+    std::map<int64_t, LookupOutcome> outcomes;
     Batcher batcher(in, batching);
     for (int64_t i = 0; i < 6; ++i) {
       BatchRequest request;
@@ -222,7 +222,7 @@ TEST_F(PromptLookupGenerate, InCompany) {
       if (lookup && i != 3) request.options.lookup = kOn;
       request.num_samples = i == 4 ? 3 : 1;
       request.on_token = [&outcomes, i](int64_t sample, const TokenEvent& event) {
-        Outcome& out = outcomes[10 * i + sample];
+        LookupOutcome& out = outcomes[10 * i + sample];
         out.ids.push_back(event.id);
         out.logprobs.push_back(event.logprob);
         out.text += event.text;
@@ -246,7 +246,7 @@ TEST_F(PromptLookupGenerate, InCompany) {
     for (Engine* in : {engine.get(), small.get()}) {
       const auto found = run(true, *in, {.max_sequences = 5, .max_rows = max_rows});
       ASSERT_EQ(found.size(), plain.size());
-      for (const auto& [number, outcome] : found) ExpectSame(outcome, plain.at(number));
+      for (const auto& [number, outcome] : found) ExpectSameLookup(outcome, plain.at(number));
     }
   }
 }

@@ -15,8 +15,8 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 // The model's own distribution, nothing left out.
 SamplingOptions Everything(uint64_t seed = 1) {
@@ -29,7 +29,7 @@ SamplingOptions Everything(uint64_t seed = 1) {
   o.seed = seed;
   return o;
 }
-SamplingOptions Greedy() {
+SamplingOptions GreedySampling() {
   SamplingOptions o = Everything();
   o.temperature = 0;
   return o;
@@ -194,21 +194,21 @@ TEST(Sampler, AllOptionsInTheirOrder) {
 }
 
 TEST(Sampler, InfiniteLogitsAreNeverChosen) {
-  ExpectDistribution({1, -kInfinity, 0, -kInfinity, 2}, Everything());
+  ExpectDistribution({1, -kInf, 0, -kInf, 2}, Everything());
 }
 
 TEST(Sampler, GreedyTakesTheBestAndOfEqualOnesTheFirst) {
-  EXPECT_EQ(*Sampler(Greedy()).Sample(std::vector<float>{1, 5, 3}), 1);
-  EXPECT_EQ(*Sampler(Greedy()).Sample(std::vector<float>{1, 5, 5, 5}), 1);
-  EXPECT_EQ(*Sampler(Greedy()).Sample(std::vector<float>{-kInfinity, -2}), 1);
-  EXPECT_EQ(*Sampler(Greedy()).Sample(std::vector<float>{0.5F}), 0);
+  EXPECT_EQ(*Sampler(GreedySampling()).Sample(std::vector<float>{1, 5, 3}), 1);
+  EXPECT_EQ(*Sampler(GreedySampling()).Sample(std::vector<float>{1, 5, 5, 5}), 1);
+  EXPECT_EQ(*Sampler(GreedySampling()).Sample(std::vector<float>{-kInf, -2}), 1);
+  EXPECT_EQ(*Sampler(GreedySampling()).Sample(std::vector<float>{0.5F}), 0);
   SamplingOptions top_one = Everything();
   top_one.top_k = 1;
   EXPECT_EQ(*Sampler(top_one).Sample(std::vector<float>{1, 5, 5, 5}), 1);
 }
 
 TEST(Sampler, GreedyHeedsPenaltiesAndBias) {
-  SamplingOptions o = Greedy();
+  SamplingOptions o = GreedySampling();
   o.repetition_penalty = 2;
   Sampler sampler(o);
   const std::vector<float> logits = {4, 3, 1.9F};
@@ -236,13 +236,13 @@ TEST(Sampler, SameSeedSameTokens) {
 
 TEST(Sampler, BrokenLogitsAreErrors) {
   for (const bool greedy : {false, true}) {
-    Sampler sampler(greedy ? Greedy() : Everything());
+    Sampler sampler(greedy ? GreedySampling() : Everything());
     const auto status = [&](std::vector<float> logits) { return sampler.Sample(logits).status(); };
-    EXPECT_EQ(status({1, kNan, 2}).code(), StatusCode::kInvalidData);
-    EXPECT_THAT(status({1, kNan, 2}).message(), HasSubstr("not a number"));
-    EXPECT_EQ(status({-kInfinity, -kInfinity}).code(), StatusCode::kInvalidData);
-    EXPECT_THAT(status({-kInfinity, -kInfinity}).message(), HasSubstr("no finite logit"));
-    EXPECT_EQ(status({0, kInfinity}).code(), StatusCode::kInvalidData);
+    EXPECT_EQ(status({1, kNaN, 2}).code(), StatusCode::kInvalidData);
+    EXPECT_THAT(status({1, kNaN, 2}).message(), HasSubstr("not a number"));
+    EXPECT_EQ(status({-kInf, -kInf}).code(), StatusCode::kInvalidData);
+    EXPECT_THAT(status({-kInf, -kInf}).message(), HasSubstr("no finite logit"));
+    EXPECT_EQ(status({0, kInf}).code(), StatusCode::kInvalidData);
     EXPECT_TRUE(status({0, 1}).ok()) << "an error leaves the sampler usable";
   }
 }

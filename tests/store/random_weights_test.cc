@@ -10,8 +10,8 @@
 namespace moiety {
 namespace {
 
-std::vector<std::byte> Matrix(const RandomWeights& random, const std::string& name, int64_t count,
-                              int threads = 1) {
+std::vector<std::byte> RandomMatrix(const RandomWeights& random, const std::string& name,
+                                    int64_t count, int threads = 1) {
   ThreadPool pool(threads);
   std::vector<std::byte> bytes(DTypeBytes(random.dtype, static_cast<uint64_t>(count)));
   FillRandomMatrix(pool, random, name, count, bytes.data());
@@ -21,7 +21,7 @@ std::vector<std::byte> Matrix(const RandomWeights& random, const std::string& na
 TEST(RandomWeights, HaveTheStatedDistribution) {
   constexpr int64_t kCount = 200'003;
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
-    const std::vector<float> values = FromBytes(Matrix({dtype, 1}, "w", kCount), dtype);
+    const std::vector<float> values = FromBytes(RandomMatrix({dtype, 1}, "w", kCount), dtype);
     double sum = 0;
     double squares = 0;
     float largest = 0;
@@ -40,17 +40,17 @@ TEST(RandomWeights, HaveTheStatedDistribution) {
 
 TEST(RandomWeights, AreTheSameForAnyNumberOfThreads) {
   for (const int64_t count : {1, 7, 8, 9, 65'536, 65'537, 300'001}) {
-    const auto expected = Matrix({DType::kBF16, 3}, "w", count);
+    const auto expected = RandomMatrix({DType::kBF16, 3}, "w", count);
     for (const int threads : {2, 5}) {
-      EXPECT_EQ(Matrix({DType::kBF16, 3}, "w", count, threads), expected) << count;
+      EXPECT_EQ(RandomMatrix({DType::kBF16, 3}, "w", count, threads), expected) << count;
     }
   }
 }
 
 TEST(RandomWeights, DependOnSeedAndName) {
-  const auto one = Matrix({DType::kF32, 1}, "a", 100);
-  EXPECT_NE(Matrix({DType::kF32, 2}, "a", 100), one);
-  EXPECT_NE(Matrix({DType::kF32, 1}, "b", 100), one);
+  const auto one = RandomMatrix({DType::kF32, 1}, "a", 100);
+  EXPECT_NE(RandomMatrix({DType::kF32, 2}, "a", 100), one);
+  EXPECT_NE(RandomMatrix({DType::kF32, 1}, "b", 100), one);
 }
 
 TEST(RandomWeights, GainsAreOneAndBiasesRandom) {

@@ -1,4 +1,4 @@
-// GgufBytes: GGUF files that are written piece by piece, right or wrong. GgufPairs: files of
+// GgufBytes: GGUF files that are written piece by piece, right or wrong. PairBytes: files of
 // metadata alone, from a list of keys that can be changed.
 #ifndef MOIETY_TESTS_SUPPORT_GGUF_BYTES_H_
 #define MOIETY_TESTS_SUPPORT_GGUF_BYTES_H_
@@ -52,35 +52,35 @@ inline GgufBytes& AddTensor(GgufBytes& bytes, std::string_view name,
   return bytes.Add(type).Add(offset);
 }
 
-class GgufPairs {
+class PairBytes {
  public:
-  GgufPairs& Set(const std::string& key, std::string_view text) {
+  PairBytes& Set(const std::string& key, std::string_view text) {
     return Put(key, GgufBytes().Add(kString).String(text));
   }
-  GgufPairs& Set(const std::string& key, const char* text) {
+  PairBytes& Set(const std::string& key, const char* text) {
     return Set(key, std::string_view(text));
   }
-  GgufPairs& Set(const std::string& key, bool value) {
+  PairBytes& Set(const std::string& key, bool value) {
     return Put(key, GgufBytes().Add<uint32_t>(7).Add<uint8_t>(value ? 1 : 0));
   }
-  GgufPairs& Set(const std::string& key, uint32_t value) {
+  PairBytes& Set(const std::string& key, uint32_t value) {
     return Put(key, GgufBytes().Add<uint32_t>(4).Add(value));
   }
-  GgufPairs& Set(const std::string& key, const std::vector<std::string>& list) {
+  PairBytes& Set(const std::string& key, const std::vector<std::string>& list) {
     GgufBytes bytes = Array(kString, list.size());
     for (const std::string& text : list) bytes.String(text);
     return Put(key, bytes);
   }
-  GgufPairs& Set(const std::string& key, const std::vector<int32_t>& list) {
+  PairBytes& Set(const std::string& key, const std::vector<int32_t>& list) {
     return SetNumbers(key, 5, list);
   }
-  GgufPairs& Set(const std::string& key, const std::vector<float>& list) {
+  PairBytes& Set(const std::string& key, const std::vector<float>& list) {
     return SetNumbers(key, 6, list);
   }
-  GgufPairs& Set(const std::string& key, const std::vector<uint8_t>& list) {
+  PairBytes& Set(const std::string& key, const std::vector<uint8_t>& list) {
     return SetNumbers(key, 0, list);
   }
-  GgufPairs& Erase(const std::string& key) {
+  PairBytes& Erase(const std::string& key) {
     pairs_.erase(key);
     return *this;
   }
@@ -99,12 +99,12 @@ class GgufPairs {
     return GgufBytes().Add<uint32_t>(9).Add(type).Add<uint64_t>(count);
   }
   template <class T>
-  GgufPairs& SetNumbers(const std::string& key, uint32_t type, const std::vector<T>& list) {
+  PairBytes& SetNumbers(const std::string& key, uint32_t type, const std::vector<T>& list) {
     GgufBytes bytes = Array(type, list.size());
     for (const T value : list) bytes.Add(value);
     return Put(key, bytes);
   }
-  GgufPairs& Put(const std::string& key, const GgufBytes& value) {
+  PairBytes& Put(const std::string& key, const GgufBytes& value) {
     pairs_[key] = value.text();
     return *this;
   }

@@ -56,7 +56,8 @@ TEST(BertNormalizer, Errors) {
             "error: f: \"strip_accents\" must be true or false, found 3");
 }
 
-std::vector<std::string> Cut(const std::vector<std::string>& parts, bool* starts_text = nullptr) {
+std::vector<std::string> CutBert(const std::vector<std::string>& parts,
+                                 bool* starts_text = nullptr) {
   const json component = {{"type", "BertPreTokenizer"}};
   const auto pre_tokenizer = *MakeBertPreTokenizer({component, "f"});
   Words words;
@@ -76,18 +77,18 @@ std::vector<std::string> Cut(const std::vector<std::string>& parts, bool* starts
 }
 
 TEST(BertPreTokenizer, CutsAtWhiteSpaceAndPunctuation) {
-  EXPECT_THAT(Cut({"Hey friend!     How are you?!?"}),
+  EXPECT_THAT(CutBert({"Hey friend!     How are you?!?"}),
               ElementsAre("Hey", "friend", "!", "How", "are", "you", "?", "!", "?"));
-  EXPECT_THAT(Cut({"\u3000a$b—c\n", " ", "d"}), ElementsAre("a", "$", "b", "—", "c", "d"));
-  EXPECT_THAT(Cut({" \t"}), ElementsAre());
-  EXPECT_THAT(Cut({}), ElementsAre());
+  EXPECT_THAT(CutBert({"\u3000a$b—c\n", " ", "d"}), ElementsAre("a", "$", "b", "—", "c", "d"));
+  EXPECT_THAT(CutBert({" \t"}), ElementsAre());
+  EXPECT_THAT(CutBert({}), ElementsAre());
 }
 
 TEST(BertPreTokenizer, KnowsWhetherTheTextStartsWithAWord) {
   bool starts_text = false;
-  Cut({"a b"}, &starts_text);
+  CutBert({"a b"}, &starts_text);
   EXPECT_TRUE(starts_text);
-  Cut({" a b"}, &starts_text);
+  CutBert({" a b"}, &starts_text);
   EXPECT_FALSE(starts_text);
 }
 

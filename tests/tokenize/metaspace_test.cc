@@ -17,8 +17,8 @@ json Metaspace(const std::string& scheme, bool split = true) {
       {"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", scheme}, {"split", split}};
 }
 
-std::vector<std::string> Cut(const json& component, const std::vector<std::string>& parts,
-                             bool starts_text = true) {
+std::vector<std::string> CutSpaces(const json& component, const std::vector<std::string>& parts,
+                                   bool starts_text = true) {
   const auto metaspace = MakeMetaspacePreTokenizer({component, "f"});
   if (!metaspace.ok()) return {"error: " + metaspace.status().message()};
   Words words{"", {}, starts_text};
@@ -38,29 +38,30 @@ std::vector<std::string> Cut(const json& component, const std::vector<std::strin
 }
 
 TEST(MetaspacePreTokenizer, CutsBeforeEachReplacement) {
-  EXPECT_THAT(Cut(Metaspace("always"), {"Hey   friend!"}),
+  EXPECT_THAT(CutSpaces(Metaspace("always"), {"Hey   friend!"}),
               ElementsAre("▁Hey", "▁", "▁", "▁friend!"));
-  EXPECT_THAT(Cut(Metaspace("always"), {" a "}), ElementsAre("▁a", "▁"));
-  EXPECT_THAT(Cut(Metaspace("always"), {"▁a▁b"}), ElementsAre("▁a", "▁b"));
-  EXPECT_THAT(Cut(Metaspace("always"), {"\xE2\x96\x80 x"}), ElementsAre("▁\xE2\x96\x80", "▁x"));
-  EXPECT_THAT(Cut(Metaspace("always", false), {"a b"}), ElementsAre("▁a▁b"));
-  EXPECT_THAT(Cut(Metaspace("never"), {"a b"}), ElementsAre("a", "▁b"));
-  EXPECT_THAT(Cut(Metaspace("always"), {}), ElementsAre());
+  EXPECT_THAT(CutSpaces(Metaspace("always"), {" a "}), ElementsAre("▁a", "▁"));
+  EXPECT_THAT(CutSpaces(Metaspace("always"), {"▁a▁b"}), ElementsAre("▁a", "▁b"));
+  EXPECT_THAT(CutSpaces(Metaspace("always"), {"\xE2\x96\x80 x"}),
+              ElementsAre("▁\xE2\x96\x80", "▁x"));
+  EXPECT_THAT(CutSpaces(Metaspace("always", false), {"a b"}), ElementsAre("▁a▁b"));
+  EXPECT_THAT(CutSpaces(Metaspace("never"), {"a b"}), ElementsAre("a", "▁b"));
+  EXPECT_THAT(CutSpaces(Metaspace("always"), {}), ElementsAre());
 }
 
 TEST(MetaspacePreTokenizer, FirstIsTheStartOfTheText) {
-  EXPECT_THAT(Cut(Metaspace("first"), {"a", "b"}), ElementsAre("▁a", "b"));
-  EXPECT_THAT(Cut(Metaspace("first"), {"a", "b"}, false), ElementsAre("a", "b"));
-  EXPECT_THAT(Cut(Metaspace("always"), {"a", "b"}, false), ElementsAre("▁a", "▁b"));
+  EXPECT_THAT(CutSpaces(Metaspace("first"), {"a", "b"}), ElementsAre("▁a", "b"));
+  EXPECT_THAT(CutSpaces(Metaspace("first"), {"a", "b"}, false), ElementsAre("a", "b"));
+  EXPECT_THAT(CutSpaces(Metaspace("always"), {"a", "b"}, false), ElementsAre("▁a", "▁b"));
 }
 
 TEST(MetaspacePreTokenizer, OldFiles) {
   const json old = {
       {"type", "Metaspace"}, {"replacement", "_"}, {"str_rep", "_"}, {"add_prefix_space", true}};
-  EXPECT_THAT(Cut(old, {"a b"}), ElementsAre("_a", "_b"));
+  EXPECT_THAT(CutSpaces(old, {"a b"}), ElementsAre("_a", "_b"));
   json never = old;
   never["add_prefix_space"] = false;
-  EXPECT_THAT(Cut(never, {"a b"}), ElementsAre("a", "_b"));
+  EXPECT_THAT(CutSpaces(never, {"a b"}), ElementsAre("a", "_b"));
 }
 
 TEST(Metaspace, Errors) {

@@ -10,8 +10,8 @@ namespace {
 using testing::HasSubstr;
 
 TEST(TokenModel, IsChosenByItsType) {
-  const nlohmann::json json = TinyJson()["model"];
-  const auto model = LoadTokenModel({json, "t.json: model"});
+  const nlohmann::json document = TinyJson()["model"];
+  const auto model = LoadTokenModel({document, "t.json: model"});
   ASSERT_TRUE(model.ok()) << model.status().message();
   std::vector<int32_t> ids;
   (*model)->Encode(Words{"abcab", {5}}, ids);
@@ -19,9 +19,9 @@ TEST(TokenModel, IsChosenByItsType) {
 }
 
 TEST(TokenModel, UnknownTypesAreRefusedByName) {
-  nlohmann::json json = TinyJson();
-  json["model"]["type"] = "Magic";
-  const Status status = LoadStatus(json);
+  nlohmann::json document = TinyJson();
+  document["model"]["type"] = "Magic";
+  const Status status = LoadStatus(document);
   EXPECT_EQ(status.code(), StatusCode::kUnsupported);
   EXPECT_THAT(status.message(), HasSubstr("Magic"));
   EXPECT_THAT(status.message(), HasSubstr("BPE"));

@@ -103,8 +103,8 @@ TEST(Regex, Errors) {
 
 TEST(Regex, Pattern) {
   const auto load = [](const char* text) {
-    const nlohmann::json json = nlohmann::json::parse(text);
-    return LoadPattern({json, "f"}).status().message();
+    const nlohmann::json document = nlohmann::json::parse(text);
+    return LoadPattern({document, "f"}).status().message();
   };
   EXPECT_EQ(load(R"({"pattern": {"Regex": "a+"}})"), "");
   EXPECT_EQ(load(R"({"pattern": {"String": "a+"}})"), "");

@@ -21,9 +21,9 @@ std::vector<std::string> Cut(const Words& words) {
 }
 
 TEST(Split, CatastrophicPatternsAreErrorsOfTheText) {
-  const nlohmann::json json = {
+  const nlohmann::json document = {
       {"type", "Split"}, {"pattern", {{"Regex", "(a+)+$"}}}, {"behavior", "Isolated"}};
-  const auto split = MakeSplit({json, "f: pre_tokenizer"});
+  const auto split = MakeSplit({document, "f: pre_tokenizer"});
   ASSERT_TRUE(split.ok());
   Words words;
   words.text.assign(60, 'a');
@@ -37,9 +37,9 @@ TEST(Split, CatastrophicPatternsAreErrorsOfTheText) {
 
 // Many words: those without a match are remembered, and found again as what they are.
 TEST(Split, ManyWordsLikeOne) {
-  const nlohmann::json json = {
+  const nlohmann::json document = {
       {"type", "Split"}, {"pattern", {{"Regex", "x+$"}}}, {"behavior", "Isolated"}};
-  const auto split = MakeSplit({json, "f"});
+  const auto split = MakeSplit({document, "f"});
   ASSERT_TRUE(split.ok());
   Words many;
   std::vector<std::string> expected;
@@ -60,8 +60,8 @@ TEST(Split, ManyWordsLikeOne) {
 }
 
 TEST(Split, NoWordsStayNone) {
-  const nlohmann::json json = {{"type", "Digits"}, {"individual_digits", true}};
-  const auto digits = MakeDigits({json, "f"});
+  const nlohmann::json document = {{"type", "Digits"}, {"individual_digits", true}};
+  const auto digits = MakeDigits({document, "f"});
   ASSERT_TRUE(digits.ok());
   Words words;
   ASSERT_TRUE((*digits)->Apply(words).ok());

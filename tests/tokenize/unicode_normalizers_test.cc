@@ -10,8 +10,8 @@ namespace {
 
 TEST(UnicodeNormalizers, Errors) {
   const auto error = [](NormalizerResult (*make)(const Component&), const char* text) {
-    const nlohmann::json json = nlohmann::json::parse(text);
-    return make({json, "f"}).status().message();
+    const nlohmann::json document = nlohmann::json::parse(text);
+    return make({document, "f"}).status().message();
   };
   for (const auto make :
        {&MakeNfc, &MakeNfd, &MakeNfkc, &MakeNfkd, &MakeLowercase, &MakeStripAccents, &MakeNmt}) {
@@ -25,8 +25,8 @@ TEST(UnicodeNormalizers, Errors) {
 // No text may grow by more than Growth() says: the characters that grow most.
 TEST(UnicodeNormalizers, GrowthIsABound) {
   for (const auto make : {&MakeNfc, &MakeNfd, &MakeNfkc, &MakeNfkd, &MakeLowercase}) {
-    const nlohmann::json json = {{"type", "T"}};
-    const auto normalizer = make({json, "f"});
+    const nlohmann::json document = {{"type", "T"}};
+    const auto normalizer = make({document, "f"});
     ASSERT_TRUE(normalizer.ok());
     for (const char* character : {"\ufdfa", "\u0390", "\uac01", "\U0001d160", "\u1f82", "\u023a",
                                   "\u0130", "\U0001f240", "\ufb2c", "\u3300"}) {
