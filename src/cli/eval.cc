@@ -1,16 +1,15 @@
 // moiety eval: perplexity of a text.
-#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/format.h"
-#include "base/utf8.h"
 #include "cli/command.h"
 #include "cli/expert_table.h"
 #include "cli/route_watch.h"
 #include "cli/terminal.h"
+#include "cli/window_flags.h"
 #include "study/perplexity.h"
 
 namespace moiety::cli {
@@ -21,8 +20,7 @@ constexpr double kNatsPerBit = 0.69314718055994530942;
 struct EvalFlags {
   std::string model, trace;
   std::vector<std::string> files;
-  std::optional<int64_t> window, stride;
-  PerplexityOptions perplexity;  // what the flags come to
+  WindowFlags windows;
   bool experts = false, json = false;
   EngineFlags engine;
 };
@@ -35,15 +33,10 @@ struct FileResult {
   double seconds = 0;
 };
 
-Result<FileResult> EvalFile(Engine& engine, const std::string& file, const EvalFlags& flags,
+Result<FileResult> EvalFile(Engine& engine, const std::string& file, const WindowOptions& windows,
                             RouteWatch& watch) {
   MOIETY_ASSIGN_OR_RETURN(const Tokenizer* const tokenizer, engine.tokenizer());
-  MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadText(file));
-  // A tokenizer would read other encodings as U+FFFD, and the result would mean nothing.
-  if (const size_t valid = ValidUtf8Prefix(text); valid < text.size()) {
-    return InvalidData(Format("{}: not UTF-8 at byte {}", file, valid));
-  }
-  MOIETY_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, tokenizer->Encode(text));
+  MOIETY_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, EncodeFile(*tokenizer, file));
   FileResult result;
   result.file = file;
   result.num_ids = static_cast<int64_t>(ids.size());
@@ -55,7 +48,7 @@ Result<FileResult> EvalFile(Engine& engine, const std::string& file, const EvalF
   const auto start = std::chrono::steady_clock::now();
   MOIETY_ASSIGN_OR_RETURN(result.perplexity,
                           ComputePerplexity(
-                              engine, ids, flags.perplexity, watch.observer(),
+                              engine, ids, windows, watch.observer(),
                               [&](int64_t position, double) {
                                 predicted.push_back(ids[static_cast<size_t>(position)]);
                               },
@@ -72,9 +65,7 @@ Result<FileResult> EvalFile(Engine& engine, const std::string& file, const EvalF
 Status Eval(EvalFlags& flags) {
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
                           OpenEngine(flags.model, flags.engine));
-  flags.perplexity.window = flags.window.value_or(
-      std::min(PerplexityOptions().window, engine->model().info().context_length));
-  flags.perplexity.stride = flags.stride.value_or(flags.perplexity.window);
+  const WindowOptions windows = flags.windows.Options(engine->model().info().context_length);
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<RouteWatch> watch,
                           RouteWatch::Create(*engine, flags.experts, flags.trace));
   const std::string heading =
@@ -82,13 +73,13 @@ Status Eval(EvalFlags& flags) {
              "perplexity", "nll", "bits/byte", "tokens/s");
   nlohmann::json documents = nlohmann::json::array();
   for (const std::string& file : flags.files) {
-    MOIETY_ASSIGN_OR_RETURN(const FileResult r, EvalFile(*engine, file, flags, *watch));
+    MOIETY_ASSIGN_OR_RETURN(const FileResult r, EvalFile(*engine, file, windows, *watch));
     const double rate = static_cast<double>(r.perplexity.num_predicted) / r.seconds;
     if (flags.json) {
       nlohmann::json document = {{"file", file},
                                  {"ids", r.num_ids},
-                                 {"window", flags.perplexity.window},
-                                 {"stride", flags.perplexity.stride},
+                                 {"window", windows.window},
+                                 {"stride", windows.stride},
                                  {"windows", r.perplexity.num_windows},
                                  {"predicted", r.perplexity.num_predicted},
                                  {"nll", r.perplexity.nll()},
@@ -127,14 +118,7 @@ Action AddEval(CLI::App& app) {
       ->required()
       ->type_name("");
   command->add_option("FILE", flags->files, "Text files (UTF-8)")->required()->type_name("");
-  command->add_option(
-      "--window", flags->window,
-      "Tokens the model sees at once (default: 512, or the model's context if that is less)");
-  command->add_option("--stride", flags->stride,
-                      "Tokens from one window to the next; below the window, "
-                      "each token is predicted once with at least "
-                      "window - stride tokens before it (default: the "
-                      "window, whose first token is then not predicted)");
+  AddWindowFlags(*command, flags->windows);
   command->add_flag("--experts", flags->experts, "Add a table of expert shares");
   command->add_option("--trace", flags->trace,
                       "Write every routing decision to this file (JSON lines)");

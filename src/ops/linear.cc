@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "ops/observer.h"
 #include "quant/block_format.h"
 #include "quant/row_codec.h"
 
@@ -198,6 +199,7 @@ void LinearMany(Exec& exec, std::span<const LinearJob> jobs) {
   for (const LinearJob& job : jobs) {
     MOIETY_CHECK(job.x.cols == job.w.cols() && job.y.cols == job.w.rows() &&
                  job.x.rows == job.y.rows);
+    if (exec.observer() != nullptr) exec.observer()->OnLinear(job.x, job.w);
     factors.push_back({inputs.Of(job.x, job.w), job.w, job.bias});
   }
   if (!exec.ok()) return;
@@ -218,6 +220,10 @@ void GatedLinearMany(Exec& exec, std::span<const GatedLinearJob> jobs) {
     MOIETY_CHECK(job.x.cols == job.gate.cols() && job.x.cols == job.up.cols() &&
                  job.y.cols == job.gate.rows() && job.y.cols == job.up.rows() &&
                  job.x.rows == job.y.rows);
+    if (exec.observer() != nullptr) {
+      exec.observer()->OnLinear(job.x, job.gate);
+      exec.observer()->OnLinear(job.x, job.up);
+    }
     gates.push_back({inputs.Of(job.x, job.gate), job.gate, job.gate_bias});
     ups.push_back({inputs.Of(job.x, job.up), job.up, job.up_bias});
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "tensor/matrix.h"
+#include "tensor/weight.h"
 
 namespace moiety {
 
@@ -23,6 +24,11 @@ class Observer {
   virtual void OnRoute(int64_t layer, const RouterOutput& routed) {
     (void)layer;
     (void)routed;
+  }
+  // The rows x [rows, d_in] that a weight matrix [d_out, d_in] is about to be multiplied with.
+  virtual void OnLinear(const Matrix& x, WeightRef w) {
+    (void)x;
+    (void)w;
   }
 };
 

@@ -9,17 +9,9 @@
 #include "moiety/status.h"
 #include "ops/observer.h"
 #include "runtime/engine.h"
+#include "study/windows.h"
 
 namespace moiety {
-
-struct PerplexityOptions {
-  int64_t window = 512;  // ids the model sees at once; 2 … its context length
-  // Ids from the start of one window to the start of the next, 1 … window. With stride = window the
-  // windows do not overlap and each predicts its ids 1 … window - 1. With a smaller stride a window
-  // predicts only what those before it did not, so every id beyond the first window has at least
-  // window - stride ids before it.
-  int64_t stride = 512;
-};
 
 struct PerplexityResult {
   int64_t num_windows = 0;
@@ -31,12 +23,12 @@ struct PerplexityResult {
   double perplexity() const;
 };
 
-// Walks `ids` in windows; what does not fill a last window is left out, except that a text shorter
-// than one window is one window. `predicted` (may be null) is called with the position in `ids` of
-// each predicted id and its negative log-likelihood; `progress` (may be null) with ids done.
+// Walks `ids` in windows (CutWindows() says how, and what fails). `predicted` (may be null) is
+// called with the position in `ids` of each predicted id and its negative log-likelihood;
+// `progress` (may be null) with ids done.
 Result<PerplexityResult> ComputePerplexity(
-    Engine& engine, std::span<const int32_t> ids, const PerplexityOptions& options,
-    Observer* observer, const std::function<void(int64_t position, double nll)>& predicted,
+    Engine& engine, std::span<const int32_t> ids, const WindowOptions& options, Observer* observer,
+    const std::function<void(int64_t position, double nll)>& predicted,
     const std::function<void(int64_t done, const PerplexityResult& so_far)>& progress);
 
 }  // namespace moiety

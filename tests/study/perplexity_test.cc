@@ -61,7 +61,7 @@ TEST(Perplexity, AgreesWithNaiveWindows) {
     const std::vector<int32_t> ids = SomeIds(count);
     const std::vector<Prediction> expected = Naive(*engine, ids, window, stride);
     std::vector<Prediction> found;
-    PerplexityOptions options;
+    WindowOptions options;
     options.window = window;
     options.stride = stride;
     const auto result = ComputePerplexity(
@@ -94,7 +94,7 @@ TEST(Perplexity, OverlappingWindowsPredictEachIdOnceWithEnoughBeforeIt) {
   const auto engine = OpenOrFail(TinyModel(TinyMixtralConfig()));
   ASSERT_NE(engine, nullptr);
   std::vector<int64_t> positions;
-  PerplexityOptions options;
+  WindowOptions options;
   options.window = 32;
   options.stride = 8;
   ASSERT_TRUE(ComputePerplexity(
@@ -115,7 +115,7 @@ TEST(Perplexity, TellsProgressAndObservers) {
     int64_t rows = 0;
   } counter;
   std::vector<int64_t> done;
-  PerplexityOptions options;
+  WindowOptions options;
   options.window = options.stride = 30;
   const auto result =
       ComputePerplexity(*engine, SomeIds(100), options, &counter, nullptr,
@@ -133,7 +133,7 @@ TEST(Perplexity, Errors) {
   const auto engine = OpenOrFail(TinyModel(TinyMixtralConfig()));
   ASSERT_NE(engine, nullptr);
   const auto message = [&](size_t count, int64_t window, int64_t stride) {
-    PerplexityOptions options;
+    WindowOptions options;
     options.window = window;
     options.stride = stride;
     const auto result =
