@@ -20,8 +20,8 @@ struct WindowFlags {
 };
 void AddWindowFlags(CLI::App& command, WindowFlags& flags);
 
-// The ids of a text file. Fails with kInvalidData on what is not UTF-8: a tokenizer would read other
-// encodings as U+FFFD, and what follows would mean nothing.
+// The ids of a text file. Fails with kInvalidData on what is not UTF-8: a tokenizer would read
+// other encodings as U+FFFD, and what follows would mean nothing.
 Result<std::vector<int32_t>> EncodeFile(const Tokenizer& tokenizer, const std::string& file);
 
 }  // namespace moiety::cli

@@ -80,9 +80,12 @@ const ImportanceSums* Imatrix::Find(std::string_view tensor) const {
 }
 
 Result<Imatrix> ReadImatrix(const std::filesystem::path& path) {
-  const std::string where = path.string();
   MOIETY_ASSIGN_OR_RETURN(const auto file, MappedFile::Open(path));
-  MOIETY_ASSIGN_OR_RETURN(const GgufHeader header, ParseGgufHeader(file->bytes(), where));
+  return ParseImatrix(file->bytes(), path.string());
+}
+
+Result<Imatrix> ParseImatrix(std::span<const std::byte> file, const std::string& where) {
+  MOIETY_ASSIGN_OR_RETURN(const GgufHeader header, ParseGgufHeader(file, where));
   const GgufValue* type = header.Find("general.type");
   if (type == nullptr || type->String() != "imatrix") {
     return InvalidData(
@@ -113,7 +116,7 @@ Result<Imatrix> ReadImatrix(const std::filesystem::path& path) {
     if (is_counts) continue;
     MOIETY_ASSIGN_OR_RETURN(
         ImportanceSums sums,
-        ReadSums(info, other->second, file->bytes(), Format("{}: {}", where, ShowJson(tensor))));
+        ReadSums(info, other->second, file, Format("{}: {}", where, ShowJson(tensor))));
     imatrix.of.emplace(tensor, std::move(sums));
   }
   return imatrix;

@@ -7,9 +7,11 @@
 #ifndef MOIETY_CONVERT_IMATRIX_H_
 #define MOIETY_CONVERT_IMATRIX_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,6 +43,7 @@ struct Imatrix {
 // Fails with kInvalidData on a file that is no GGUF imatrix (the older format of llama.cpp is one
 // of those), on sums without counts or of other shapes, and on numbers that are negative or not
 // finite.
+Result<Imatrix> ParseImatrix(std::span<const std::byte> file, const std::string& where);
 Result<Imatrix> ReadImatrix(const std::filesystem::path& path);
 Status WriteImatrix(const std::filesystem::path& path, const Imatrix& imatrix);
 
