@@ -20,19 +20,19 @@ struct KScales {
 void PackKScales(const KScales& scales, uint8_t* packed);
 // As the parts and mins [16] of Codes.
 MOIETY_INLINE void UnpackKScales(const uint8_t* packed, int8_t* parts, uint8_t* mins) {
-  uint64_t scales_and_mins;  // of the first four, and two bits of the last four
+  using Words2 [[gnu::vector_size(8)]] = uint32_t;
+  Words2 first;  // of the first four scales and minimums, and two bits of the last four
   uint32_t last;
-  __builtin_memcpy(&scales_and_mins, packed, sizeof(scales_and_mins));
+  __builtin_memcpy(&first, packed, sizeof(first));
   __builtin_memcpy(&last, packed + 8, sizeof(last));
-  constexpr uint64_t kSix = 0x3F3F3F3F3F3F3F3F;
-  constexpr uint32_t kFour = 0x0F0F0F0F;
-  constexpr uint64_t kTwo = 0x0303030303030303;
-  const uint64_t first = scales_and_mins & kSix;
-  const uint64_t high = (scales_and_mins >> 6 & kTwo) << 4;
-  const uint64_t last_scales = (last & kFour) | (high & 0xFFFFFFFF);
-  const uint64_t last_mins = (last >> 4 & kFour) | high >> 32;
-  StoreBytes(Twice((first & 0xFFFFFFFF) | last_scales << 32), parts);
-  StoreBytes(Twice(first >> 32 | last_mins << 32), mins);
+  const Words2 low = first & 0x3F3F3F3F;
+  const Words2 high = (first >> 2 & 0x30303030) | (Words2{last, last >> 4} & 0x0F0F0F0F);
+  const auto all = (Bytes16)__builtin_shufflevector(low, high, 0, 2, 1, 3);
+  StoreBytes(__builtin_shufflevector(all, all, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7),
+             parts);
+  StoreBytes(
+      __builtin_shufflevector(all, all, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15),
+      mins);
 }
 
 // 256 values to q in [0, high]: x ≈ d · scale · q - dmin · minimum.

@@ -22,7 +22,7 @@ struct Isa {
   }
 };
 
-struct BlockSums {
+struct Avx2BlockSums {
   __m256i v;
 
   static constexpr int64_t kLanes = 8;
@@ -30,7 +30,7 @@ struct BlockSums {
   void Store(int32_t* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
 
   template <class F>
-  MOIETY_INLINE static BlockSums Dot(const Codes& codes, const int8_t* x, const int16_t* sums) {
+  MOIETY_INLINE static Avx2BlockSums Dot(const Codes& codes, const int8_t* x, const int16_t* sums) {
     constexpr bool kFlip = F::kNumCodes > 128;  // to bytes with a sign, which need no offset
     constexpr int kOffset = kFlip ? 0 : F::kOffset;
     if constexpr (F::kValues == 32) {
@@ -61,7 +61,7 @@ struct BlockSums {
   }
 
   template <class F>
-  MOIETY_INLINE static BlockSums MinDot(const Codes& codes, const int16_t* sums) {
+  MOIETY_INLINE static Avx2BlockSums MinDot(const Codes& codes, const int16_t* sums) {
     if constexpr (F::kValues == 32) {
       const __m128i dot = _mm_cvtsi32_si128(codes.mins[0] * sums[0] + codes.mins[1] * sums[1]);
       return {_mm256_zextsi128_si256(dot)};

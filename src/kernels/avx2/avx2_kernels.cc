@@ -147,6 +147,13 @@ inline float SumTree(Vec v) {
 #include "kernels/avx2/avx2_block_sums.h"
 #include "kernels/avx2/avx2_panel_ints.h"
 #include "kernels/kernels.h"
+
+namespace moiety::avx2 {
+namespace {
+using BlockSums = Avx2BlockSums;
+}  // namespace
+}  // namespace moiety::avx2
+
 // After what they are built from.
 #include "kernels/generic/block_matmul_impl.h"
 #include "kernels/generic/kernels_impl.h"

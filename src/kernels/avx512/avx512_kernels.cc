@@ -5,6 +5,13 @@
 #include "kernels/avx512/avx512_panel_ints.h"
 #include "kernels/avx512/avx512_vec.h"
 #include "kernels/kernels.h"
+
+namespace moiety::avx512 {
+namespace {
+using BlockSums = Avx2BlockSums;
+}  // namespace
+}  // namespace moiety::avx512
+
 // After what they are built from.
 #include "kernels/generic/block_matmul_impl.h"
 #include "kernels/generic/kernels_impl.h"

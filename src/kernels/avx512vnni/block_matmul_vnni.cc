@@ -4,8 +4,8 @@
 
 #include "kernels/kernels.h"
 // After what they are built from.
-#include "kernels/avx2/avx2_block_sums.h"
 #include "kernels/avx512/avx512_panel_ints.h"
+#include "kernels/avx512vnni/vnni_block_sums.h"
 #include "kernels/generic/block_matmul_impl.h"
 
 namespace moiety {

@@ -30,20 +30,27 @@ namespace {
 
 constexpr int64_t kSumLanes = BlockSums::kLanes;
 constexpr int64_t kPanelLanes = PanelInts::kLanes;
-// Bytes from a block to the one that comes from memory meanwhile.
-constexpr int64_t kBlockPrefetch = 4096;
-
 // What is to be taken from each code.
 template <class F>
 constexpr int kOffsetOf = PanelInts::kSigned&& F::kOffset == 128 ? 0 : F::kOffset;
-// Rows [row, row + R) with all outputs. The blocks of all outputs are one stream.
+// acc[lane] = fma(scales[lane] · factor, the sum of the lane's lanes, acc[lane])
+inline void AddBlocks(const int32_t* lanes, const float* scales, float factor, float* acc) {
+  alignas(64) float sums[kSumLanes];
+  BlockSums::SumLanes(lanes, sums);
+  for (int64_t lane = 0; lane < kSumLanes; ++lane) {
+    acc[lane] = __builtin_fmaf(scales[lane] * factor, sums[lane], acc[lane]);
+  }
+}
+
+// Rows [row, row + R) with all outputs, of which kSumLanes go side by side.
 template <class F, int R>
 void StreamBlocks(const BlockMatmulArgs& a, int64_t row) {
   using Block = typename F::Block;
   const int64_t row_blocks = a.depth / F::kValues;
   const int64_t row_parts = a.depth / kPartValues;
   const auto* blocks = reinterpret_cast<const Block*>(a.w);
-  const int64_t num_blocks = a.outputs * row_blocks;
+  // From a block to that of the outputs that are next, which comes from memory meanwhile.
+  const int64_t ahead = kSumLanes * row_blocks;
   const int8_t* x[R];
   const int16_t* sums[R];
   const float* scales[R];
@@ -53,59 +60,47 @@ void StreamBlocks(const BlockMatmulArgs& a, int64_t row) {
     sums[r] = a.x.sums + (row + r) * row_parts;
     scales[r] = a.x.scales + (row + r) * row_blocks;
   }
-  float acc[R] = {};
-  int64_t output = 0;
-  int64_t at = 0;       // the block within its row that is unpacked next
-  int64_t chained = 0;  // and that is added next
-  alignas(64) int32_t dots[R][kSumLanes * kSumLanes] = {};
-  alignas(64) int32_t min_dots[R][kSumLanes * kSumLanes] = {};
-  for (int64_t first = 0; first < num_blocks; first += kSumLanes) {
-    const int64_t count = num_blocks - first < kSumLanes ? num_blocks - first : kSumLanes;
-    float block_scales[kSumLanes];
-    float block_min_scales[kSumLanes];
-    for (int64_t i = 0; i < count; ++i) {
-      const Block* block = blocks + first + i;
-      for (size_t ahead = 0; ahead < sizeof(Block); ahead += 64) {
-        __builtin_prefetch(reinterpret_cast<const char*>(block) + kBlockPrefetch + ahead, 0, 2);
-      }
-      Codes codes;
-      F::template Unpack<Isa>(*block, codes);
-      block_scales[i] = codes.scale;
-      if constexpr (F::kHasMins) block_min_scales[i] = codes.min_scale;
+  for (int64_t output = 0; output < a.outputs; output += kSumLanes) {
+    const int64_t count = a.outputs - output < kSumLanes ? a.outputs - output : kSumLanes;
+    alignas(64) float acc[R][kSumLanes] = {};
+    for (int64_t at = 0; at < row_blocks; ++at) {
+      alignas(64) int32_t dots[R][kSumLanes * kSumLanes];
+      alignas(64) int32_t min_dots[R][kSumLanes * kSumLanes];
+      alignas(64) float block_scales[kSumLanes];
+      alignas(64) float block_min_scales[kSumLanes];
+      for (int64_t lane = 0; lane < kSumLanes; ++lane) {
+        // What the lanes behind the last output compute is not used.
+        const int64_t of = output + (lane < count ? lane : 0);
+        const Block* block = blocks + of * row_blocks + at;
+        for (size_t byte = 0; byte < sizeof(Block); byte += 64) {
+          __builtin_prefetch(reinterpret_cast<const char*>(block + ahead) + byte, 0, 2);
+        }
+        Codes codes;
+        F::template Unpack<Isa>(*block, codes);
+        block_scales[lane] = codes.scale;
+        if constexpr (F::kHasMins) block_min_scales[lane] = codes.min_scale;
 #pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) {
-        const int16_t* block_sums = sums[r] + at * (F::kValues / kPartValues);
-        BlockSums::Dot<F>(codes, x[r] + at * F::kValues, block_sums).Store(dots[r] + i * kSumLanes);
-        if constexpr (F::kHasMins) {
-          BlockSums::MinDot<F>(codes, block_sums).Store(min_dots[r] + i * kSumLanes);
+        for (int r = 0; r < R; ++r) {
+          const int16_t* block_sums = sums[r] + at * (F::kValues / kPartValues);
+          BlockSums::Dot<F>(codes, x[r] + at * F::kValues, block_sums)
+              .Store(dots[r] + lane * kSumLanes);
+          if constexpr (F::kHasMins) {
+            BlockSums::MinDot<F>(codes, block_sums).Store(min_dots[r] + lane * kSumLanes);
+          }
         }
       }
-      at = at + 1 == row_blocks ? 0 : at + 1;
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) {
+        AddBlocks(dots[r], block_scales, scales[r][at], acc[r]);
+        if constexpr (F::kHasMins) AddBlocks(min_dots[r], block_min_scales, -scales[r][at], acc[r]);
+      }
     }
-    alignas(64) float dot[R][kSumLanes];
-    alignas(64) float min_dot[R][kSumLanes];
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
-      BlockSums::SumLanes(dots[r], dot[r]);
-      if constexpr (F::kHasMins) BlockSums::SumLanes(min_dots[r], min_dot[r]);
-    }
-    for (int64_t i = 0; i < count; ++i) {
-#pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) {
-        const float scale = scales[r][chained];
-        acc[r] = __builtin_fmaf(block_scales[i] * scale, dot[r][i], acc[r]);
-        if constexpr (F::kHasMins) {
-          acc[r] = __builtin_fmaf(block_min_scales[i] * -scale, min_dot[r][i], acc[r]);
-        }
+      float* y = a.y + (row + r) * a.y_stride + output;
+      for (int64_t lane = 0; lane < count; ++lane) {
+        y[lane] = a.bias == nullptr ? acc[r][lane] : acc[r][lane] + a.bias[output + lane];
       }
-      if (++chained < row_blocks) continue;
-      chained = 0;
-#pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) {
-        a.y[(row + r) * a.y_stride + output] = a.bias == nullptr ? acc[r] : acc[r] + a.bias[output];
-        acc[r] = 0;
-      }
-      ++output;
     }
   }
 }
