@@ -229,6 +229,7 @@ bool SameWays(std::span<const MergeViews::value_type> a,
 // Whether the scores say what the merges say.
 bool ScoresSuffice(const std::vector<MergePair>& merges, const std::vector<NewToken>& tokens) {
   std::vector<ScoredPiece> pieces;
+  pieces.reserve(tokens.size());
   for (const NewToken& token : tokens) {
     pieces.push_back({token.text, token.score, token.type == GgufTokenType::kNormal});
   }

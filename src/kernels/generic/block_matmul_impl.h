@@ -141,7 +141,7 @@ void PackPanel(const typename F::Block* blocks, int64_t row_blocks, int64_t at, 
     }
     if constexpr (F::kValues == kMaxBlockValues) {
       for (int64_t part = 0; part < kMaxParts; ++part) {
-        panel.parts[part * kPanelLanes + lane] = codes.parts[part];
+        panel.parts[part * kPanelLanes + lane] = +codes.parts[part];
       }
     }
     constexpr uint8_t kFlip = kOffsetOf<F> == F::kOffset ? 0 : 0x80;
