@@ -12,6 +12,7 @@ llama.cpp's perplexity of our file, windows cut as ours are, relative to ours.
 import argparse
 import json
 import math
+import os
 import pathlib
 import subprocess
 import sys
@@ -41,6 +42,7 @@ def llama_nll(path, windows):
     model = llama.llama_model_load_from_file(str(path).encode(), model_params)
     params = llama.llama_context_default_params()
     params.n_ctx = params.n_batch = params.n_ubatch = max(len(window) for window in windows)
+    params.n_threads = params.n_threads_batch = len(os.sched_getaffinity(0))
     context = llama.llama_init_from_model(model, params)
     vocab = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(model))
     total, count = 0.0, 0
