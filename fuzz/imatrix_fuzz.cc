@@ -1,5 +1,5 @@
-// Any bytes as an importance matrix. What the reader accepts has sums and counts that fit each other
-// and can be used: finite and not negative.
+// Any bytes as an importance matrix. What the reader accepts has sums and counts that fit each
+// other and can be used: finite and not negative.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
