@@ -38,8 +38,9 @@ nlohmann::json ToJson(const std::string& file, const Divergence& d) {
 Result<std::vector<int32_t>> SharedIds(Engine& base, Engine& model, const std::string& file) {
   MOIETY_ASSIGN_OR_RETURN(const Tokenizer* const tokenizer, base.tokenizer());
   MOIETY_ASSIGN_OR_RETURN(const Tokenizer* const other, model.tokenizer());
-  MOIETY_ASSIGN_OR_RETURN(std::vector<int32_t> ids, EncodeFile(*tokenizer, file));
-  MOIETY_ASSIGN_OR_RETURN(const std::vector<int32_t> other_ids, EncodeFile(*other, file));
+  MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadUtf8Text(file));
+  MOIETY_ASSIGN_OR_RETURN(std::vector<int32_t> ids, tokenizer->Encode(text));
+  MOIETY_ASSIGN_OR_RETURN(const std::vector<int32_t> other_ids, other->Encode(text));
   if (ids != other_ids) {
     return InvalidArgument(Format("{}: the tokenizers of {} and {} read it differently", file,
                                   base.path().string(), model.path().string()));

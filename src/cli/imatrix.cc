@@ -15,7 +15,8 @@ namespace {
 struct ImatrixFlags {
   std::string model, out;
   std::vector<std::string> files;
-  std::optional<int64_t> window, chunks;
+  WindowFlags windows;
+  std::optional<int64_t> chunks;
   bool json = false;
   EngineFlags engine;
 };
@@ -47,8 +48,7 @@ Result<Collected> Collect(Engine& engine, const ImatrixFlags& flags) {
   MOIETY_ASSIGN_OR_RETURN(const GgufInput input, OpenGgufInput(flags.model));
   MOIETY_ASSIGN_OR_RETURN(const auto collector, ImatrixCollector::Create(engine.store(), input));
   MOIETY_ASSIGN_OR_RETURN(const Tokenizer* const tokenizer, engine.tokenizer());
-  const WindowOptions windows =
-      WindowFlags{flags.window, {}}.Options(engine.model().info().context_length);
+  const WindowOptions windows = flags.windows.Options(engine.model().info().context_length);
   std::vector<std::vector<int32_t>> texts;
   int64_t chunks_left = flags.chunks.value_or(INT64_MAX);
   int64_t total = 0;
@@ -133,9 +133,7 @@ Action AddImatrix(CLI::App& app) {
   command->add_option("FILE", flags->files, "Text files (UTF-8)")->required()->type_name("");
   command->add_option("-o,--output", flags->out, "File to write (default: imatrix.gguf)")
       ->default_str("imatrix.gguf");
-  command->add_option(
-      "--window", flags->window,
-      "Tokens the model sees at once (default: 512, or the model's context if that is less)");
+  AddWindowFlag(*command, flags->windows);
   command->add_option("--chunks", flags->chunks, "Windows to read (default: all of the texts)")
       ->check(AtLeast(1));
   command->add_flag("--json", flags->json, "Print the report as JSON");

@@ -19,9 +19,12 @@ struct WindowFlags {
   WindowOptions Options(int64_t context_length) const;
 };
 void AddWindowFlags(CLI::App& command, WindowFlags& flags);
+// --window alone.
+void AddWindowFlag(CLI::App& command, WindowFlags& flags);
 
-// The ids of a text file. Fails with kInvalidData on what is not UTF-8: a tokenizer would read
-// other encodings as U+FFFD, and what follows would mean nothing.
+// A text file. Fails with kInvalidData on what is not UTF-8: a tokenizer would read other encodings
+// as U+FFFD, and what follows would mean nothing.
+Result<std::string> ReadUtf8Text(const std::string& file);
 Result<std::vector<int32_t>> EncodeFile(const Tokenizer& tokenizer, const std::string& file);
 
 }  // namespace moiety::cli

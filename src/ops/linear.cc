@@ -76,6 +76,7 @@ class Inputs {
   explicit Inputs(Exec& exec) : exec_(exec) {}
 
   Input Of(const Matrix& x, WeightRef w) {
+    if (exec_.observer() != nullptr) exec_.observer()->OnLinear(x, w);
     const DType dtype = w->dtype;
     Input wanted = {x};
     if (IsBlockFormat(dtype)) {
@@ -199,7 +200,6 @@ void LinearMany(Exec& exec, std::span<const LinearJob> jobs) {
   for (const LinearJob& job : jobs) {
     MOIETY_CHECK(job.x.cols == job.w.cols() && job.y.cols == job.w.rows() &&
                  job.x.rows == job.y.rows);
-    if (exec.observer() != nullptr) exec.observer()->OnLinear(job.x, job.w);
     factors.push_back({inputs.Of(job.x, job.w), job.w, job.bias});
   }
   if (!exec.ok()) return;
@@ -220,10 +220,6 @@ void GatedLinearMany(Exec& exec, std::span<const GatedLinearJob> jobs) {
     MOIETY_CHECK(job.x.cols == job.gate.cols() && job.x.cols == job.up.cols() &&
                  job.y.cols == job.gate.rows() && job.y.cols == job.up.rows() &&
                  job.x.rows == job.y.rows);
-    if (exec.observer() != nullptr) {
-      exec.observer()->OnLinear(job.x, job.gate);
-      exec.observer()->OnLinear(job.x, job.up);
-    }
     gates.push_back({inputs.Of(job.x, job.gate), job.gate, job.gate_bias});
     ups.push_back({inputs.Of(job.x, job.up), job.up, job.up_bias});
   }

@@ -13,15 +13,11 @@ namespace {
 // Rows of logits kept at a time: those of large vocabularies are megabytes each.
 constexpr int64_t kChunk = 64;
 
-int64_t LikeliestId(std::span<const float> logits) {
-  return std::max_element(logits.begin(), logits.end()) - logits.begin();
-}
-
 // Adds what the logits of one row say about `next`, the id that follows.
 Status Add(const KernelTable& kernels, std::span<const float> p, std::span<const float> q,
            int32_t next, Divergence& sum) {
-  MOIETY_ASSIGN_OR_RETURN(const Logprobs of_p, ComputeLogprobs(kernels, p, 0));
-  MOIETY_ASSIGN_OR_RETURN(const Logprobs of_q, ComputeLogprobs(kernels, q, 0));
+  MOIETY_ASSIGN_OR_RETURN(const Logprobs of_p, ComputeLogprobs(kernels, p, 1));
+  MOIETY_ASSIGN_OR_RETURN(const Logprobs of_q, ComputeLogprobs(kernels, q, 1));
   double kl = 0;
   for (size_t id = 0; id < p.size(); ++id) {
     const double ln_p = static_cast<double>(p[id]) - of_p.log_sum;
@@ -39,7 +35,7 @@ Status Add(const KernelTable& kernels, std::span<const float> p, std::span<const
   sum.q_nll_sum -= ln_q;
   sum.kl_sum += kl;
   sum.kl.push_back(static_cast<float>(kl));
-  sum.same_top += LikeliestId(p) == LikeliestId(q) ? 1 : 0;
+  sum.same_top += of_p.top[0].id == of_q.top[0].id ? 1 : 0;
   sum.probability_sq += change * change;
   return OkStatus();
 }
