@@ -71,6 +71,16 @@ TEST(Compare, TableOfFiles) {
   EXPECT_THAT(result.out, HasSubstr("0.00000   0.00000   0.00000  100.00 %\ntext.txt"));
 }
 
+// What both tokenizers read comes only once.
+TEST(Compare, ReadsAPipe) {
+  ProcessOptions options;
+  options.input = SomeText().substr(0, 3000);
+  const ProcessResult result =
+      Moiety({"compare", Starter().string(), Starter().string(), "/dev/stdin"}, options);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("100.00 %"));
+}
+
 TEST(Compare, OneSentenceForWhatFails) {
   const ScratchFolder scratch;
   const std::string one = scratch.Write("one.txt", "").string();
