@@ -189,10 +189,9 @@ Status Bench(BenchFlags& flags) {
     MOIETY_RETURN_IF_ERROR(CheckSpeedTest(info, test, flags.speed));
   }
   const WeightStore& store = engine->store();
-  const bool mapped = store.residency() == Residency::kMapped;
-  MOIETY_ASSIGN_OR_RETURN(MachineLimits limits,
-                          MachineLimits::Create(engine->context(), MainProduct(*engine),
-                                                mapped ? store.declared_bytes() : 0));
+  MOIETY_ASSIGN_OR_RETURN(
+      MachineLimits limits,
+      MachineLimits::Create(engine->context(), MainProduct(*engine), store.mapped_bytes()));
   json results = json::array();
   json headline = json::object();
   Status status;

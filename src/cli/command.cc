@@ -51,6 +51,11 @@ void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
       ->check(kCacheTypeValidator);
   command.add_flag("--no-mmap", flags.no_mmap,
                    "Copy the weights to memory instead of mapping the file");
+  command
+      .add_flag("--no-repack", flags.no_repack,
+                "Read quantized weights as they lie in the file: starts sooner and needs no memory "
+                "of its own, but computes slower")
+      ->excludes("--no-mmap");
 }
 
 namespace {
@@ -59,7 +64,9 @@ const EngineOptions& OptionsOf(EngineFlags& flags) {
   if (!flags.memory.empty()) ParseBytes(flags.memory, &flags.options.memory_limit_bytes);
   flags.options.key_type = CacheTypeFromName(flags.key_type).value_or(CacheType::kF32);
   flags.options.value_type = CacheTypeFromName(flags.value_type).value_or(CacheType::kF32);
-  flags.options.residency = flags.no_mmap ? Residency::kResident : Residency::kMapped;
+  flags.options.residency = flags.no_mmap     ? Residency::kResident
+                            : flags.no_repack ? Residency::kMapped
+                                              : Residency::kRepacked;
   return flags.options;
 }
 

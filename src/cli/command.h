@@ -51,6 +51,7 @@ struct EngineFlags {
   std::string memory;
   std::string key_type = "f32", value_type = "f32";  // of the KV cache
   bool no_mmap = false;
+  bool no_repack = false;
 };
 void AddEngineFlags(CLI::App& command, EngineFlags& flags);
 Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, EngineFlags& flags);

@@ -1,15 +1,17 @@
 // moiety inspect: what a model is, and whether its files are sound.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "base/format.h"
 #include "cli/command.h"
 #include "cli/terminal.h"
 #include "io/mapped_file.h"
-#include "quant/block_format.h"
+#include "quant/row_codec.h"
 
 namespace moiety::cli {
 namespace {
@@ -77,15 +79,13 @@ Status CheckTokenIds(const Engine& engine) {
 // The first value of a weight that no sound model has; -1 if there is none.
 int64_t FirstNotFinite(const Weight& weight) {
   const int64_t count = *NumElements(weight.shape);
-  if (const BlockFormat* const format = BlockFormatOf(weight.dtype); format != nullptr) {
-    std::array<float, kMaxBlockValues> values;
-    const std::byte* block = weight.data;
-    for (int64_t first = 0; first < count; first += format->num_values) {
-      format->decode(block, format->num_values, values.data());
-      for (int64_t i = 0; i < format->num_values; ++i) {
-        if (!std::isfinite(values[static_cast<size_t>(i)])) return first + i;
-      }
-      block += format->num_bytes;
+  if (IsBlockFormat(weight.dtype)) {
+    std::vector<float> values(static_cast<size_t>(weight.shape[1]));
+    for (int64_t row = 0; row < weight.shape[0]; ++row) {
+      DecodeRowOf(weight, row, values.data());
+      const auto at = std::find_if(values.begin(), values.end(),
+                                   [](float value) { return !std::isfinite(value); });
+      if (at != values.end()) return row * weight.shape[1] + (at - values.begin());
     }
     return -1;
   }
@@ -208,6 +208,7 @@ std::string ToText(Engine& engine, const std::string& tokenizer, bool tensors) {
 }
 
 Status Inspect(InspectFlags& flags) {
+  flags.engine.no_repack = true;  // nothing is computed
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
                           OpenEngine(flags.model, flags.engine));
   MOIETY_ASSIGN_OR_RETURN(const std::string tokenizer, DescribeTokenizer(*engine));

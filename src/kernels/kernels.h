@@ -19,6 +19,7 @@
 
 #include "moiety/status.h"
 #include "quant/block_format.h"
+#include "quant/panels.h"
 #include "tensor/dtype.h"
 
 namespace moiety {
@@ -71,8 +72,9 @@ inline constexpr float kLeastQuantized = 0x1p-100F;
 // Operands of a product with weights in blocks.
 struct BlockMatmulArgs {
   DType format;
+  BlockLayout layout;
   QuantizedRows x;
-  const std::byte* w;  // [outputs, depth / values of a block] blocks, contiguous, of any alignment
+  const std::byte* w;  // [outputs, depth / values of a block] blocks in `layout`, of any alignment
   const float* bias;   // [outputs] or null
   float* y;            // [rows, outputs]
   int64_t y_stride;

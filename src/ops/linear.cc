@@ -9,6 +9,7 @@
 #include "base/format.h"
 #include "ops/observer.h"
 #include "quant/block_format.h"
+#include "quant/panels.h"
 #include "quant/row_codec.h"
 
 namespace moiety {
@@ -17,6 +18,7 @@ namespace {
 // Outputs per task: enough work to be worth a task, few enough to share out, and small enough that
 // the block of weights stays in the cache while all rows use it.
 constexpr int64_t kBlockOutputs = 32;
+static_assert(kBlockOutputs % kPanelOutputs == 0);
 // Rows whose gated values a task holds at a time.
 constexpr int64_t kGatedRows = 128;
 static_assert(kGatedRows % kBf16PackRows == 0);
@@ -156,6 +158,7 @@ void MultiplyBlock(const KernelTable& kernels, const Factors& f, int64_t first, 
     const QuantizedRows& x = f.input.int8;
     kernels.block_matmul({
         .format = f.w->dtype,
+        .layout = f.w->layout,
         .x = {x.values + first * depth, x.scales + first * row_blocks,
               x.sums + first * (depth / kPartValues)},
         .w = w,
@@ -260,9 +263,8 @@ Matrix Embed(Exec& exec, std::span<const int32_t> ids, WeightRef w) {
   const int64_t d_model = w.cols();
   const Matrix out = exec.NewMatrix(static_cast<int64_t>(ids.size()), d_model);
   if (!exec.ok()) return out;
-  const auto row_bytes = static_cast<int64_t>(DTypeBytes(w->dtype, static_cast<uint64_t>(d_model)));
   for (size_t i = 0; i < ids.size(); ++i) {
-    DecodeRow(w->dtype, w->data + ids[i] * row_bytes, d_model, out.Row(static_cast<int64_t>(i)));
+    DecodeRowOf(*w.operator->(), ids[i], out.Row(static_cast<int64_t>(i)));
   }
   return out;
 }

@@ -27,6 +27,7 @@ struct BlockFormat {
   DType dtype;
   int64_t num_values;  // of a block: 32 or 256
   int64_t num_bytes;
+  int64_t head_bytes;  // that come before a whole number of 4-byte words
   Decode* decode;
   Encode* encode;
 };

@@ -1,8 +1,7 @@
 // Codes: a block of any format as the integers that it holds; what products of blocks start from.
 //
-// Each format's header has its layout and its Unpack(), which every instruction set compiles for
-// itself: hence always inline, vectors of bytes instead of loops, and nothing of the standard
-// library.
+// Each format's header has its layout and how its numbers are found in it, which every instruction
+// set compiles for itself: hence always inline and nothing of the standard library.
 #ifndef MOIETY_QUANT_CODES_H_
 #define MOIETY_QUANT_CODES_H_
 
@@ -20,9 +19,9 @@ namespace moiety {
 struct Codes {
   float scale;
   float min_scale;  // not written by formats without minimums
-  alignas(64) uint8_t codes[kMaxBlockValues];
-  alignas(16) int8_t parts[kMaxParts];  // not written by formats of 32 values: 1
-  alignas(16) uint8_t mins[kMaxParts];  // not written by formats without minimums
+  uint8_t codes[kMaxBlockValues];
+  int8_t parts[kMaxParts];  // not written by formats of 32 values: 1
+  uint8_t mins[kMaxParts];  // not written by formats without minimums
 };
 
 // A format is a type with
@@ -31,46 +30,42 @@ struct Codes {
 //   kEqualParts: parts of neighbours that are the same number (2: a part has 32 values)
 //   kHasMins
 //   Block: the bytes, of any alignment
-//   Unpack<Isa>(block, out): Isa::Half(bits) converts an f16, Isa::LookUp(table [16], indices)
-//     takes entries of a table. Codes are stored 32 at a time: so they are loaded again.
+//   kOddFirst, if the bytes are not a multiple of 4: whether those that are too many come first
+//   Scale(l), MinScale(l), Part(l, p), Min(l, p): as in Codes; p counts parts that differ
+//   Codes(l, group): values [4 · group, 4 · group + 4), a byte each
+//
+// where `l` are lanes: blocks, one per lane, of one output (PlainLane) or of as many as a register
+// has 32-bit lanes. Words are uint32 lanes, Floats their floats:
+//
+//   At(i): the i-th 4 bytes of the block; Odd(): those that are too many
+//   Half(words): the f16 in the low halves; FromBits(words): floats of those bits
+//   LookUp(table [16], words): entries of a table for each byte
+//   Signed(words): as int32 lanes; Below(words, n): all bits of a lane, or none
 
-using Bytes8 [[gnu::vector_size(8)]] = uint8_t;
-using Bytes16 [[gnu::vector_size(16)]] = uint8_t;
-using Bytes32 [[gnu::vector_size(32)]] = uint8_t;
+template <class F>
+inline constexpr int kOddBytes = sizeof(typename F::Block) % 4;
+template <class F>
+inline constexpr int kBlockWords = sizeof(typename F::Block) / 4;
+// Odd bytes at the beginning.
+template <class F>
+inline constexpr int kHeadBytes = [] {
+  if constexpr (kOddBytes<F> == 0)
+    return 0;
+  else
+    return F::kOddFirst ? kOddBytes<F> : 0;
+}();
 
-template <class V>
-MOIETY_INLINE V LoadBytes(const uint8_t* p) {
-  V v;
-  __builtin_memcpy(&v, p, sizeof(v));
-  return v;
-}
-template <class V, class T>
-MOIETY_INLINE void StoreBytes(V v, T* p) {
-  __builtin_memcpy(p, &v, sizeof(v));
-}
-
-// The low halves of 16 bytes, then the high ones.
-MOIETY_INLINE Bytes32 Nibbles(const uint8_t* bytes) {
-  const auto v = LoadBytes<Bytes16>(bytes);
-  return __builtin_shufflevector(static_cast<Bytes16>(v & 15), static_cast<Bytes16>(v >> 4), 0, 1,
-                                 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
-                                 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
-}
-
-// The fifth bits of 32 codes, bit i of `bits` that of code i, as codes of their own.
-MOIETY_INLINE Bytes32 FifthBits(const uint8_t* bits) {
-  using Words [[gnu::vector_size(32)]] = uint64_t;
-  constexpr uint64_t kEight = 0x0101010101010101;
-  constexpr uint64_t kEach = 0x8040201008040201;  // another bit of each of the eight
-  const Words words = {bits[0] * kEight, bits[1] * kEight, bits[2] * kEight, bits[3] * kEight};
-  const auto set = (Bytes32)(words & kEach);
-  return (Bytes32)(set != 0) & 16;
+// Of 32 values in 16 bytes, value i in the low half of byte i and 16 + i in the high half.
+template <class Words>
+MOIETY_INLINE Words NibblesOf16(Words bytes, int group) {
+  return bytes >> (group / 4 % 2 * 4) & 0x0F0F0F0FU;
 }
 
-// Of 8 parts of 32 values, 16 of 16.
-MOIETY_INLINE Bytes16 Twice(uint64_t eight) {
-  const auto v = (Bytes8)eight;
-  return __builtin_shufflevector(v, v, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+// Of 32 values, whose fifth bits are the bits of `bits`, those of a group at their places.
+template <class Words>
+MOIETY_INLINE Words FifthBits(Words bits, int group) {
+  // Bit i goes to 7 · i + i.
+  return ((bits >> (4 * group) & 15) * 0x00204081U & 0x01010101U) << 4;
 }
 
 }  // namespace moiety

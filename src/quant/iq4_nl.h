@@ -15,6 +15,7 @@ struct IQ4_NL {
   static constexpr int kNumCodes = 256;
   static constexpr int kEqualParts = 2;
   static constexpr bool kHasMins = false;
+  static constexpr bool kOddFirst = true;
 
   struct [[gnu::packed]] Block {
     uint16_t scale;        // f16
@@ -22,10 +23,13 @@ struct IQ4_NL {
   };
   static_assert(sizeof(Block) == 18);
 
-  template <class Isa>
-  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
-    out.scale = Isa::Half(block.scale);
-    StoreBytes(Isa::LookUp(kIq4Codes.of, Nibbles(block.low_high)), out.codes);
+  template <class L>
+  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
+    return L::Half(l.Odd());
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Codes(const L& l, int group) {
+    return L::LookUp(kIq4Codes.of, NibblesOf16(l.At(group % 4), group));
   }
 };
 

@@ -26,20 +26,19 @@ struct IQ4_XS {
   };
   static_assert(sizeof(Block) == 136);
 
-  template <class Isa>
-  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
-    out.scale = Isa::Half(block.scale);
-    int8_t parts[8];
-    for (int p = 0; p < 8; ++p) {
-      const int low = block.parts_low[p / 2] >> (4 * (p % 2)) & 15;
-      parts[p] = static_cast<int8_t>((low | (block.parts_high >> (2 * p) & 3) << 4) - 32);
-    }
-    uint64_t eight;
-    __builtin_memcpy(&eight, parts, sizeof(eight));
-    StoreBytes(Twice(eight), out.parts);
-    for (int p = 0; p < 8; ++p) {
-      StoreBytes(Isa::LookUp(kIq4Codes.of, Nibbles(block.low_high + 16 * p)), out.codes + 32 * p);
-    }
+  template <class L>
+  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
+    return L::Half(l.At(0));
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Part(const L& l, int p) {
+    const auto high = l.At(0) >> (16 + 2 * p) & 3;
+    return ((l.At(1) >> (4 * p) & 15) | high << 4) - 32;
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Codes(const L& l, int group) {
+    const auto words = l.At(2 + group / 8 * 4 + group % 4);
+    return L::LookUp(kIq4Codes.of, NibblesOf16(words, group));
   }
 };
 

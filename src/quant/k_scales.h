@@ -18,21 +18,12 @@ struct KScales {
 // last four, the low halves (scale, minimum), whose two high bits are the high bits of the bytes
 // before.
 void PackKScales(const KScales& scales, uint8_t* packed);
-// As the parts and mins [16] of Codes.
-MOIETY_INLINE void UnpackKScales(const uint8_t* packed, int8_t* parts, uint8_t* mins) {
-  using Words2 [[gnu::vector_size(8)]] = uint32_t;
-  Words2 first;  // of the first four scales and minimums, and two bits of the last four
-  uint32_t last;
-  __builtin_memcpy(&first, packed, sizeof(first));
-  __builtin_memcpy(&last, packed + 8, sizeof(last));
-  const Words2 low = first & 0x3F3F3F3F;
-  const Words2 high = (first >> 2 & 0x30303030) | (Words2{last, last >> 4} & 0x0F0F0F0F);
-  const auto all = (Bytes16)__builtin_shufflevector(low, high, 0, 2, 1, 3);
-  StoreBytes(__builtin_shufflevector(all, all, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7),
-             parts);
-  StoreBytes(
-      __builtin_shufflevector(all, all, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15),
-      mins);
+// Scale p of 8, from the first and the last 4 bytes; for a minimum, the second and the high halves
+// of the last.
+template <class Words>
+MOIETY_INLINE Words KScale(Words first, Words last, int p) {
+  if (p < 4) return first >> (8 * p) & 63;
+  return (last >> (8 * p - 32) & 15) | (first >> (8 * p - 26) & 3) << 4;
 }
 
 // 256 values to q in [0, high]: x ≈ d · scale · q - dmin · minimum.

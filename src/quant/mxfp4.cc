@@ -15,6 +15,11 @@ using Block = MXFP4::Block;
 // Twice those without a sign.
 constexpr std::array<int16_t, 8> kMagnitudes = {0, 1, 2, 3, 4, 6, 8, 12};
 
+float HalfScale(int exponent) {
+  using Lane = PlainLane<MXFP4>;
+  return Lane::FromBits(Mxfp4HalfScale<Lane>(static_cast<uint32_t>(exponent)));
+}
+
 uint8_t Encode(float x, float half_scale) {
   const auto magnitude =
       static_cast<uint8_t>(ClosestInTable(std::fabs(x), half_scale, kMagnitudes));
@@ -44,11 +49,11 @@ void Encode(const float* x, const float* importance, std::byte* bytes) {
     std::frexp(largest / 6, &exponent);
     const int high = exponent + 127 < 0 ? 0 : exponent + 127 > 254 ? 254 : exponent + 127;
     const int low = high == 0 ? 0 : high - 1;
-    const double error_high = Error(x, weights, Mxfp4HalfScale(static_cast<uint8_t>(high)));
-    const double error_low = Error(x, weights, Mxfp4HalfScale(static_cast<uint8_t>(low)));
+    const double error_high = Error(x, weights, HalfScale(high));
+    const double error_low = Error(x, weights, HalfScale(low));
     block.exponent = static_cast<uint8_t>(error_low < error_high ? low : high);
   }
-  const float half_scale = Mxfp4HalfScale(block.exponent);
+  const float half_scale = HalfScale(block.exponent);
   for (int i = 0; i < 16; ++i) {
     block.low_high[i] =
         static_cast<uint8_t>(Encode(x[i], half_scale) | Encode(x[16 + i], half_scale) << 4);

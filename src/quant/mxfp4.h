@@ -12,13 +12,11 @@ namespace moiety {
 inline constexpr uint8_t kMxfp4Codes[16] = {12, 13, 14, 15, 16, 18, 20, 24,
                                             12, 11, 10, 9,  8,  6,  4,  0};
 
-// 2^(exponent - 128): half the scale.
-MOIETY_INLINE float Mxfp4HalfScale(uint8_t exponent) {
-  const uint32_t bits =
-      exponent < 2 ? uint32_t{0x200000} << exponent : static_cast<uint32_t>(exponent - 1) << 23;
-  float value;
-  __builtin_memcpy(&value, &bits, sizeof(value));
-  return value;
+// The bits of 2^(exponent - 128), half the scale; the first two are subnormal.
+template <class L>
+MOIETY_INLINE typename L::Words Mxfp4HalfScale(typename L::Words exponent) {
+  const auto subnormal = L::Below(exponent, 2);
+  return (((exponent << 21) + 0x200000U) & subnormal) | (((exponent - 1) << 23) & ~subnormal);
 }
 
 struct MXFP4 {
@@ -28,6 +26,7 @@ struct MXFP4 {
   static constexpr int kNumCodes = 32;  // a bound: the largest is 24
   static constexpr int kEqualParts = 2;
   static constexpr bool kHasMins = false;
+  static constexpr bool kOddFirst = true;
 
   struct [[gnu::packed]] Block {
     uint8_t exponent;      // of the scale, biased by 127
@@ -35,10 +34,13 @@ struct MXFP4 {
   };
   static_assert(sizeof(Block) == 17);
 
-  template <class Isa>
-  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
-    out.scale = Mxfp4HalfScale(block.exponent);
-    StoreBytes(Isa::LookUp(kMxfp4Codes, Nibbles(block.low_high)), out.codes);
+  template <class L>
+  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
+    return L::FromBits(Mxfp4HalfScale<L>(l.Odd()));
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Codes(const L& l, int group) {
+    return L::LookUp(kMxfp4Codes, NibblesOf16(l.At(group % 4), group));
   }
 };
 

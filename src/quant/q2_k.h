@@ -23,17 +23,25 @@ struct Q2_K {
   };
   static_assert(sizeof(Block) == 84);
 
-  template <class Isa>
-  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
-    out.scale = Isa::Half(block.scale);
-    out.min_scale = Isa::Half(block.min_scale);
-    const auto parts = LoadBytes<Bytes16>(block.parts);
-    StoreBytes(static_cast<Bytes16>(parts & 15), out.parts);
-    StoreBytes(static_cast<Bytes16>(parts >> 4), out.mins);
-    for (int p = 0; p < 8; ++p) {
-      const auto four = LoadBytes<Bytes32>(block.q + p / 4 * 32);
-      StoreBytes(four >> (2 * (p % 4)) & 3, out.codes + 32 * p);
-    }
+  template <class L>
+  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
+    return L::Half(l.At(20));
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Floats MinScale(const L& l) {
+    return L::Half(l.At(20) >> 16);
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Part(const L& l, int p) {
+    return l.At(p / 4) >> (p % 4 * 8) & 15;
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Min(const L& l, int p) {
+    return l.At(p / 4) >> (p % 4 * 8 + 4) & 15;
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Codes(const L& l, int group) {
+    return l.At(4 + group / 32 * 8 + group % 8) >> (group / 8 % 4 * 2) & 0x03030303U;
   }
 };
 

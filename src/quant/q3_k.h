@@ -14,6 +14,7 @@ struct Q3_K {
   static constexpr int kNumCodes = 8;
   static constexpr int kEqualParts = 1;
   static constexpr bool kHasMins = false;
+  static constexpr bool kOddFirst = false;
 
   struct [[gnu::packed]] Block {
     uint8_t third[32];  // bit 2 of value 32 · p + i at bit p of byte i
@@ -26,23 +27,19 @@ struct Q3_K {
   };
   static_assert(sizeof(Block) == 110);
 
-  template <class Isa>
-  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
-    out.scale = Isa::Half(block.scale);
-    const auto low = LoadBytes<Bytes8>(block.parts);
-    uint32_t high_bits;
-    __builtin_memcpy(&high_bits, block.parts + 8, sizeof(high_bits));
-    using Words [[gnu::vector_size(16)]] = uint32_t;
-    const Words high = Words{high_bits, high_bits >> 2, high_bits >> 4, high_bits >> 6};
-    const Bytes16 halves =
-        __builtin_shufflevector(static_cast<Bytes8>(low & 15), static_cast<Bytes8>(low >> 4), 0, 1,
-                                2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    StoreBytes(static_cast<Bytes16>((halves | ((Bytes16)high & 3) << 4) - 32), out.parts);
-    const auto third = LoadBytes<Bytes32>(block.third);
-    for (int p = 0; p < 8; ++p) {
-      const auto four = LoadBytes<Bytes32>(block.low + p / 4 * 32);
-      StoreBytes((four >> (2 * (p % 4)) & 3) | (third >> p & 1) << 2, out.codes + 32 * p);
-    }
+  template <class L>
+  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
+    return L::Half(l.Odd());
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Part(const L& l, int p) {
+    const auto low = l.At(24 + p % 8 / 4) >> (p % 4 * 8 + p / 8 * 4) & 15;
+    return (low | (l.At(26) >> (p % 4 * 8 + p / 4 * 2) & 3) << 4) - 32;
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Codes(const L& l, int group) {
+    const auto low = l.At(8 + group / 32 * 8 + group % 8) >> (group / 8 % 4 * 2) & 0x03030303U;
+    return low | (l.At(group % 8) >> (group / 8) & 0x01010101U) << 2;
   }
 };
 

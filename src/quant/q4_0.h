@@ -14,6 +14,7 @@ struct Q4_0 {
   static constexpr int kNumCodes = 16;
   static constexpr int kEqualParts = 2;
   static constexpr bool kHasMins = false;
+  static constexpr bool kOddFirst = true;
 
   struct [[gnu::packed]] Block {
     uint16_t scale;        // f16
@@ -21,10 +22,13 @@ struct Q4_0 {
   };
   static_assert(sizeof(Block) == 18);
 
-  template <class Isa>
-  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
-    out.scale = Isa::Half(block.scale);
-    StoreBytes(Nibbles(block.low_high), out.codes);
+  template <class L>
+  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
+    return L::Half(l.Odd());
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Codes(const L& l, int group) {
+    return NibblesOf16(l.At(group % 4), group);
   }
 };
 

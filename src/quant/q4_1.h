@@ -22,12 +22,21 @@ struct Q4_1 {
   };
   static_assert(sizeof(Block) == 20);
 
-  template <class Isa>
-  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
-    out.scale = Isa::Half(block.scale);
-    out.min_scale = -Isa::Half(block.minimum);
-    out.mins[0] = out.mins[1] = 1;
-    StoreBytes(Nibbles(block.low_high), out.codes);
+  template <class L>
+  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
+    return L::Half(l.At(0));
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Floats MinScale(const L& l) {
+    return -L::Half(l.At(0) >> 16);
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Min(const L& /*l*/, int /*p*/) {
+    return typename L::Words{} + 1;
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Codes(const L& l, int group) {
+    return NibblesOf16(l.At(1 + group % 4), group);
   }
 };
 

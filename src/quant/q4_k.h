@@ -25,16 +25,25 @@ struct Q4_K {
   };
   static_assert(sizeof(Block) == 144);
 
-  template <class Isa>
-  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
-    out.scale = Isa::Half(block.scale);
-    out.min_scale = Isa::Half(block.min_scale);
-    UnpackKScales(block.parts, out.parts, out.mins);
-    for (int i = 0; i < 4; ++i) {
-      const auto pair = LoadBytes<Bytes32>(block.low_high + 32 * i);
-      StoreBytes(pair & 15, out.codes + 64 * i);
-      StoreBytes(pair >> 4, out.codes + 64 * i + 32);
-    }
+  template <class L>
+  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
+    return L::Half(l.At(0));
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Floats MinScale(const L& l) {
+    return L::Half(l.At(0) >> 16);
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Part(const L& l, int p) {
+    return KScale(l.At(1), l.At(3), p);
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Min(const L& l, int p) {
+    return KScale(l.At(2), l.At(3) >> 4, p);
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Codes(const L& l, int group) {
+    return l.At(4 + group / 16 * 8 + group % 8) >> (group / 8 % 2 * 4) & 0x0F0F0F0FU;
   }
 };
 

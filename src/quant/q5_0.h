@@ -14,6 +14,7 @@ struct Q5_0 {
   static constexpr int kNumCodes = 32;
   static constexpr int kEqualParts = 2;
   static constexpr bool kHasMins = false;
+  static constexpr bool kOddFirst = true;
 
   struct [[gnu::packed]] Block {
     uint16_t scale;        // f16
@@ -22,10 +23,13 @@ struct Q5_0 {
   };
   static_assert(sizeof(Block) == 22);
 
-  template <class Isa>
-  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
-    out.scale = Isa::Half(block.scale);
-    StoreBytes(Nibbles(block.low_high) | FifthBits(block.fifth), out.codes);
+  template <class L>
+  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
+    return L::Half(l.Odd());
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Codes(const L& l, int group) {
+    return NibblesOf16(l.At(1 + group % 4), group) | FifthBits(l.At(0), group);
   }
 };
 

@@ -23,12 +23,21 @@ struct Q5_1 {
   };
   static_assert(sizeof(Block) == 24);
 
-  template <class Isa>
-  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
-    out.scale = Isa::Half(block.scale);
-    out.min_scale = -Isa::Half(block.minimum);
-    out.mins[0] = out.mins[1] = 1;
-    StoreBytes(Nibbles(block.low_high) | FifthBits(block.fifth), out.codes);
+  template <class L>
+  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
+    return L::Half(l.At(0));
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Floats MinScale(const L& l) {
+    return -L::Half(l.At(0) >> 16);
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Min(const L& /*l*/, int /*p*/) {
+    return typename L::Words{} + 1;
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Codes(const L& l, int group) {
+    return NibblesOf16(l.At(2 + group % 4), group) | FifthBits(l.At(1), group);
   }
 };
 

@@ -26,17 +26,26 @@ struct Q5_K {
   };
   static_assert(sizeof(Block) == 176);
 
-  template <class Isa>
-  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
-    out.scale = Isa::Half(block.scale);
-    out.min_scale = Isa::Half(block.min_scale);
-    UnpackKScales(block.parts, out.parts, out.mins);
-    const auto fifth = LoadBytes<Bytes32>(block.fifth);
-    for (int i = 0; i < 4; ++i) {
-      const auto pair = LoadBytes<Bytes32>(block.low_high + 32 * i);
-      StoreBytes((pair & 15) | (fifth >> (2 * i) & 1) << 4, out.codes + 64 * i);
-      StoreBytes(pair >> 4 | (fifth >> (2 * i + 1) & 1) << 4, out.codes + 64 * i + 32);
-    }
+  template <class L>
+  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
+    return L::Half(l.At(0));
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Floats MinScale(const L& l) {
+    return L::Half(l.At(0) >> 16);
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Part(const L& l, int p) {
+    return KScale(l.At(1), l.At(3), p);
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Min(const L& l, int p) {
+    return KScale(l.At(2), l.At(3) >> 4, p);
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Codes(const L& l, int group) {
+    const auto low = l.At(12 + group / 16 * 8 + group % 8) >> (group / 8 % 2 * 4) & 0x0F0F0F0FU;
+    return low | (l.At(4 + group % 8) >> (group / 8) & 0x01010101U) << 4;
   }
 };
 

@@ -14,6 +14,7 @@ struct Q6_K {
   static constexpr int kNumCodes = 64;
   static constexpr int kEqualParts = 1;
   static constexpr bool kHasMins = false;
+  static constexpr bool kOddFirst = false;
 
   struct [[gnu::packed]] Block {
     // Per 128 values: bits 0 to 3 of value i and 64 + i in the halves of byte i of 64.
@@ -25,19 +26,21 @@ struct Q6_K {
   };
   static_assert(sizeof(Block) == 210);
 
-  template <class Isa>
-  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
-    out.scale = Isa::Half(block.scale);
-    __builtin_memcpy(out.parts, block.parts, sizeof(out.parts));
-    for (int half = 0; half < 2; ++half) {
-      const auto high = LoadBytes<Bytes32>(block.high + 32 * half);
-      for (int i = 0; i < 2; ++i) {
-        const auto low = LoadBytes<Bytes32>(block.low + 64 * half + 32 * i);
-        uint8_t* codes = out.codes + 128 * half + 32 * i;
-        StoreBytes((low & 15) | (high >> (2 * i) & 3) << 4, codes);
-        StoreBytes(low >> 4 | (high >> (2 * i + 4) & 3) << 4, codes + 64);
-      }
-    }
+  template <class L>
+  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
+    return L::Half(l.Odd());
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Part(const L& l, int p) {
+    // Byte p % 4 with its sign.
+    return (typename L::Words)(L::Signed(l.At(48 + p / 4) << (24 - p % 4 * 8)) >> 24);
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Codes(const L& l, int group) {
+    const int quarter = group / 8 % 4;
+    const auto low = l.At(group / 32 * 16 + quarter % 2 * 8 + group % 8) >> (quarter / 2 * 4);
+    const auto high = l.At(32 + group / 32 * 8 + group % 8) >> (quarter * 2);
+    return (low & 0x0F0F0F0FU) | (high & 0x03030303U) << 4;
   }
 };
 

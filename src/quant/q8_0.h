@@ -33,15 +33,17 @@ struct Q8_0 {
   static constexpr int kNumCodes = 256;
   static constexpr int kEqualParts = 2;
   static constexpr bool kHasMins = false;
+  static constexpr bool kOddFirst = true;
 
   using Block = Q8_0Block;
 
-  template <class Isa>
-  MOIETY_INLINE static void Unpack(const Block& block, Codes& out) {
-    out.scale = Isa::Half(block.scale);
-    Bytes32 values;
-    __builtin_memcpy(&values, block.values, sizeof(values));
-    StoreBytes(values ^ 128, out.codes);
+  template <class L>
+  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
+    return L::Half(l.Odd());
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Codes(const L& l, int group) {
+    return l.At(group) ^ 0x80808080U;
   }
 };
 

@@ -3,8 +3,10 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <vector>
 
 #include "quant/block_format.h"
+#include "quant/panels.h"
 
 namespace moiety {
 namespace {
@@ -47,6 +49,18 @@ void DecodeRow(DType dtype, const std::byte* row, int64_t n, float* y) {
   } else {
     std::memcpy(y, row, static_cast<size_t>(n) * sizeof(float));
   }
+}
+
+void DecodeRowOf(const Weight& matrix, int64_t row, float* y) {
+  const int64_t n = matrix.shape[1];
+  const size_t row_bytes = DTypeBytes(matrix.dtype, static_cast<uint64_t>(n));
+  if (matrix.layout == BlockLayout::kRows) {
+    return DecodeRow(matrix.dtype, matrix.data + static_cast<size_t>(row) * row_bytes, n, y);
+  }
+  const BlockFormat& format = *BlockFormatOf(matrix.dtype);
+  std::vector<std::byte> blocks(row_bytes);
+  CopyRowOfPanels(format, matrix.data, matrix.shape[0], n / format.num_values, row, blocks.data());
+  format.decode(blocks.data(), n, y);
 }
 
 void EncodeRow(DType dtype, const float* x, const float* importance, int64_t n, std::byte* row) {

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "tensor/dtype.h"
+#include "tensor/weight.h"
 
 namespace moiety {
 
@@ -16,6 +17,9 @@ bool IsWeightType(DType dtype);
 // n values of `dtype`, a weight type, to y [n]; n is a multiple of DTypeBlockValues(dtype). `row`
 // need not be aligned. Exact for numbers; blocks as BlockFormat::decode has it.
 void DecodeRow(DType dtype, const std::byte* row, int64_t n, float* y);
+
+// Row `row` of a matrix to y [cols], wherever its layout has it.
+void DecodeRowOf(const Weight& matrix, int64_t row, float* y);
 
 // The other way; importance [n] or null (see BlockFormat::encode), which numbers do not need. Each
 // x must fit the type: see FirstMisfit().

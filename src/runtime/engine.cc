@@ -134,8 +134,9 @@ Result<std::unique_ptr<Engine>> Engine::Open(const std::filesystem::path& model,
   // What is the same in both kinds of files.
   const auto finish = [&](auto& files, const std::string& config_path) {
     engine->generation_ = files.generation;
-    engine->store_ = std::make_unique<WeightStore>(std::move(files.tensors), model.string(),
-                                                   options.residency, engine->context_->budget);
+    engine->store_ =
+        std::make_unique<WeightStore>(std::move(files.tensors), model.string(), options.residency,
+                                      engine->context_->budget, &engine->context_->pool);
     ConfigReader config(*files.config, config_path);
     return engine->Finish(config, options);
   };

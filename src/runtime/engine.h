@@ -24,7 +24,7 @@ struct EngineOptions {
   int num_threads = 0;  // 0: as many as the process may use
   std::string isa;      // kernels to use; empty: MOIETY_ISA of the environment, else the fastest
   uint64_t memory_limit_bytes = MemoryBudget::kUnlimited;
-  Residency residency = Residency::kMapped;
+  Residency residency = Residency::kRepacked;
   ComputeType compute = ComputeType::kF32;
   CacheType key_type = CacheType::kF32;  // of the KV cache
   CacheType value_type = CacheType::kF32;

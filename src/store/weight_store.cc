@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
+#include <vector>
 
 #include "base/format.h"
 #include "base/system_memory.h"
 #include "io/mapped_file.h"
 #include "ops/linear.h"
+#include "quant/block_format.h"
+#include "quant/panels.h"
 #include "quant/row_codec.h"
 
 namespace moiety {
@@ -24,13 +26,9 @@ void WidenVector(const std::byte* from, DType dtype, int64_t count, float offset
   for (int64_t i = 0; i < count; ++i) to[i] = to[i] + offset;
 }
 
-// Bytes of our own that a weight needs; 0 when it is read where it is mapped.
-size_t OwnBytes(const Weight& weight, Residency residency, bool misaligned) {
-  const auto count = static_cast<size_t>(*NumElements(weight.shape));
-  if (weight.shape.size() == 1) return RoundUp(count * sizeof(float), kCacheLineBytes);
-  if (residency == Residency::kMapped && !misaligned) return 0;
-  return RoundUp(DTypeBytes(weight.dtype, count), kCacheLineBytes);
-}
+// Rows of a matrix that a task copies: a few hundred kilobytes of most.
+constexpr int64_t kCopiedRows = 256;
+static_assert(kCopiedRows % kPanelOutputs == 0);
 
 }  // namespace
 
@@ -89,59 +87,132 @@ Result<WeightRef> WeightStore::Declare(const WeightGroup& group, const std::stri
   const TensorInfo& info = table_.tensors.find(name)->second;
   weights_.push_back({name, group, info.dtype, shape, nullptr, offset});
   if (by_name_.emplace(name, &weights_.back()).second) declared_bytes_ += info.size_bytes;
+  if (group.kind != WeightKind::kEmbedding) multiplied_.insert(name);
   return WeightRef(&weights_.back());
 }
 
-Status WeightStore::Load() {
-  // A tensor may lie at any byte of its file; kernels read whole numbers, and blocks from anywhere.
-  const auto misaligned = [&](const Weight& w) {
-    if (random_.has_value()) return false;
-    const auto address =
-        reinterpret_cast<uintptr_t>(FileBytes(table_.tensors.find(w.name)->second));
-    return !IsBlockFormat(w.dtype) && address % DTypeBlockBytes(w.dtype) != 0;
-  };
-  size_t own_bytes = 0;
-  for (const auto& [name, weight] : by_name_)
-    own_bytes += OwnBytes(*weight, residency_, misaligned(*weight));
-  // Mapped weights count too: they fill memory as they are used.
-  const uint64_t mapped_bytes = residency_ == Residency::kMapped ? declared_bytes_ : 0;
-  MOIETY_ASSIGN_OR_RETURN(reservation_,
-                          budget_.Reserve(MemoryUse::kWeights, own_bytes + mapped_bytes));
-  if (own_bytes > 0) {
-    memory_ = AllocateAligned(own_bytes);
-    if (memory_ == nullptr) {
-      return ResourceExhausted(Format("out of memory: no {} for weights", FormatBytes(own_bytes)));
+bool WeightStore::IsRepacked(const Weight& weight) const {
+  return residency_ != Residency::kMapped && IsBlockFormat(weight.dtype) &&
+         weight.shape[0] >= kPanelOutputs && multiplied_.contains(weight.name);
+}
+
+size_t WeightStore::OwnBytes(const Weight& weight) const {
+  const auto count = static_cast<size_t>(*NumElements(weight.shape));
+  if (weight.shape.size() == 1) return RoundUp(count * sizeof(float), kCacheLineBytes);
+  if (residency_ != Residency::kResident && !IsRepacked(weight)) {
+    // A tensor may lie at any byte of its file; kernels read whole numbers, and blocks from
+    // anywhere.
+    const std::byte* bytes = FileBytes(table_.tensors.find(weight.name)->second);
+    if (IsBlockFormat(weight.dtype) ||
+        reinterpret_cast<uintptr_t>(bytes) % DTypeBlockBytes(weight.dtype) == 0) {
+      return 0;
     }
   }
+  return RoundUp(DTypeBytes(weight.dtype, count), kCacheLineBytes);
+}
+
+Status WeightStore::Reserve() {
+  const auto own_bytes = [&] {
+    size_t bytes = 0;
+    for (const auto& [name, weight] : by_name_) bytes += OwnBytes(*weight);
+    return bytes;
+  };
+  if (residency_ == Residency::kRepacked) {
+    const uint64_t available = AvailableMemoryBytes();
+    if (available != 0 && own_bytes() > available - available / 8) residency_ = Residency::kMapped;
+  }
+  mapped_bytes_ = residency_ == Residency::kResident ? 0 : declared_bytes_;
+  for (const auto& [name, weight] : by_name_) {
+    if (residency_ == Residency::kRepacked && IsRepacked(*weight)) {
+      mapped_bytes_ -= table_.tensors.find(name)->second.size_bytes;
+    }
+  }
+  const size_t bytes = own_bytes();
+  // Mapped weights count too: they fill memory as they are used.
+  MOIETY_ASSIGN_OR_RETURN(reservation_,
+                          budget_.Reserve(MemoryUse::kWeights, bytes + mapped_bytes_));
+  if (bytes == 0) return OkStatus();
+  memory_ = AllocateAligned(bytes);
+  if (memory_ == nullptr) {
+    return ResourceExhausted(Format("out of memory: no {} for weights", FormatBytes(bytes)));
+  }
+  return OkStatus();
+}
+
+void WeightStore::FillRandom(Weight& weight, std::byte* to) const {
+  const int64_t count = *NumElements(weight.shape);
+  if (weight.shape.size() == 1) {
+    FillRandomVector(*pool_, *random_, weight.name, count, reinterpret_cast<float*>(to));
+  } else {
+    FillRandomMatrix(*pool_, *random_, weight.name, count, to);
+  }
+}
+
+void WeightStore::CopyMatrices(std::span<const std::pair<Weight*, std::byte*>> copies) const {
+  std::vector<int64_t> first_task = {0};
+  for (const auto& [weight, to] : copies) {
+    first_task.push_back(first_task.back() + (weight->shape[0] + kCopiedRows - 1) / kCopiedRows);
+  }
+  const auto copy = [&](int64_t task) {
+    const auto next = std::upper_bound(first_task.begin(), first_task.end(), task);
+    const auto index = static_cast<size_t>(next - first_task.begin() - 1);
+    const auto& [weight, to] = copies[index];
+    const TensorInfo& info = table_.tensors.find(weight->name)->second;
+    const auto row_bytes = info.size_bytes / static_cast<uint64_t>(weight->shape[0]);
+    const int64_t begin = (task - first_task[index]) * kCopiedRows;
+    const int64_t end = std::min(weight->shape[0], begin + kCopiedRows);
+    int64_t in_panels = begin;
+    if (weight->layout == BlockLayout::kPanels) {
+      const BlockFormat& format = *BlockFormatOf(weight->dtype);
+      in_panels = end / kPanelOutputs * kPanelOutputs;
+      RowsToPanels(format, FileBytes(info), weight->shape[1] / format.num_values, begin, in_panels,
+                   to);
+    }
+    const uint64_t rest = static_cast<uint64_t>(in_panels) * row_bytes;
+    std::memcpy(to + rest, FileBytes(info) + rest, static_cast<uint64_t>(end) * row_bytes - rest);
+    table_.files[static_cast<size_t>(info.file)]->Release(
+        info.offset + static_cast<uint64_t>(begin) * row_bytes,
+        info.offset + static_cast<uint64_t>(end) * row_bytes);
+  };
+  if (pool_ == nullptr) {
+    for (int64_t task = 0; task < first_task.back(); ++task) copy(task);
+  } else {
+    pool_->ParallelFor(first_task.back(), copy);
+  }
+  // The pages that two tasks shared.
+  for (const auto& [weight, to] : copies) {
+    const TensorInfo& info = table_.tensors.find(weight->name)->second;
+    table_.files[static_cast<size_t>(info.file)]->Release(info.offset,
+                                                          info.offset + info.size_bytes);
+  }
+}
+
+Status WeightStore::Load() {
+  MOIETY_RETURN_IF_ERROR(Reserve());
   std::byte* next = memory_.get();
+  std::vector<std::pair<Weight*, std::byte*>> copies;
   for (auto& [name, weight] : by_name_) {
-    const size_t size = OwnBytes(*weight, residency_, misaligned(*weight));
-    if (random_.has_value()) {
-      const int64_t count = *NumElements(weight->shape);
-      if (weight->shape.size() == 1) {
-        FillRandomVector(*pool_, *random_, name, count, reinterpret_cast<float*>(next));
-      } else {
-        FillRandomMatrix(*pool_, *random_, name, count, next);
-      }
-      weight->data = next;
-      next += size;
-      continue;
-    }
-    const std::byte* bytes = FileBytes(table_.tensors.find(name)->second);
-    if (size == 0) {
-      weight->data = bytes;
-      continue;
-    }
-    if (weight->shape.size() == 1) {
-      WidenVector(bytes, weight->dtype, weight->shape[0], weight->offset,
-                  reinterpret_cast<float*>(next));
-    } else {
-      std::memcpy(next, bytes, table_.tensors.find(name)->second.size_bytes);
-    }
+    const size_t size = OwnBytes(*weight);
     weight->data = next;
+    if (random_.has_value()) {
+      FillRandom(*weight, next);
+    } else if (size == 0) {
+      weight->data = FileBytes(table_.tensors.find(name)->second);
+    } else if (weight->shape.size() == 1) {
+      WidenVector(FileBytes(table_.tensors.find(name)->second), weight->dtype, weight->shape[0],
+                  weight->offset, reinterpret_cast<float*>(next));
+    } else {
+      if (IsRepacked(*weight)) weight->layout = BlockLayout::kPanels;
+      copies.emplace_back(weight, next);
+    }
     next += size;
   }
-  for (Weight& weight : weights_) weight.data = by_name_.find(weight.name)->second->data;
+  CopyMatrices(copies);
+  for (Weight& weight : weights_) {
+    const Weight& loaded = *by_name_.find(weight.name)->second;
+    weight.data = loaded.data;
+    weight.layout = loaded.layout;
+  }
   return OkStatus();
 }
 

@@ -5,10 +5,13 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/aligned.h"
@@ -22,18 +25,25 @@
 namespace moiety {
 
 enum class Residency : uint8_t {
-  kMapped,    // read where the file is mapped: no copy, pages come in when touched
-  kResident,  // copied to memory of our own while loading
+  kMapped,  // read where the file is mapped: no copy, pages come in when touched
+  // As kMapped, but matrices of blocks that products read are copied into panels (quant/panels.h)
+  // while loading, which are read faster; their pages of the file are given back. If memory would
+  // not hold the copies, all stay where they are.
+  kRepacked,
+  kResident,  // copied to memory of our own while loading, blocks into panels
 };
 
 class WeightStore {
  public:
   // `table` and its files stay alive with the store; `where` (the model's path) starts messages.
-  WeightStore(TensorTable table, std::string where, Residency residency, MemoryBudget& budget)
+  // `pool`, which must outlive Load(), shares the work of that; null: the caller does it all.
+  WeightStore(TensorTable table, std::string where, Residency residency, MemoryBudget& budget,
+              ThreadPool* pool = nullptr)
       : table_(std::move(table)),
         where_(std::move(where)),
         residency_(residency),
-        budget_(budget) {}
+        budget_(budget),
+        pool_(pool) {}
   // A store without files: every weight that is declared exists and is random. Always resident.
   // `pool` must outlive Load().
   WeightStore(const RandomWeights& random, std::string where, MemoryBudget& budget,
@@ -66,7 +76,10 @@ class WeightStore {
   // Names of tensors in the files that nothing declared.
   std::vector<std::string> Unused() const;
 
+  // kMapped also where kRepacked was asked for and memory does not hold the copies.
   Residency residency() const { return residency_; }
+  // Declared bytes that are read where they are mapped.
+  uint64_t mapped_bytes() const { return mapped_bytes_; }
   // Where the weights come from if not from files.
   const std::optional<RandomWeights>& random() const { return random_; }
   // Declared bytes, tied weights once.
@@ -80,17 +93,26 @@ class WeightStore {
   // Adds the tensor that is declared to the table of a store without files.
   Status AddRandom(const std::string& name, const Shape& shape);
   Status CheckDeclared(const std::string& name, const Shape& shape) const;
+  bool IsRepacked(const Weight& weight) const;
+  // Bytes of our own that a weight needs; 0 when it is read where it is mapped.
+  size_t OwnBytes(const Weight& weight) const;
+  Status Reserve();
+  void FillRandom(Weight& weight, std::byte* to) const;
+  // Copies the matrices that have memory, blocks into panels.
+  void CopyMatrices(std::span<const std::pair<Weight*, std::byte*>> copies) const;
 
   TensorTable table_;
   std::string where_;
   Residency residency_;
   MemoryBudget& budget_;
   std::optional<RandomWeights> random_;
-  ThreadPool* pool_ = nullptr;  // of a store without files
+  ThreadPool* pool_ = nullptr;
   uint64_t random_limit_ = 0;   // bytes that random weights may have; 0 before the first
   std::deque<Weight> weights_;  // stable addresses: WeightRef points at these
   std::map<std::string, Weight*, std::less<>> by_name_;
+  std::set<std::string, std::less<>> multiplied_;  // by products, not only looked up in
   uint64_t declared_bytes_ = 0;
+  uint64_t mapped_bytes_ = 0;
   AlignedBytes memory_;  // of resident matrices and widened vectors
   MemoryBudget::Reservation reservation_;
 };

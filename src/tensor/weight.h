@@ -30,18 +30,25 @@ struct WeightGroup {
   bool operator==(const WeightGroup&) const = default;
 };
 
+// How the rows of a matrix of blocks lie.
+enum class BlockLayout : uint8_t {
+  kRows,    // one after the other, as in files
+  kPanels,  // in panels (quant/panels.h), as many as there are; those behind the last one are rows
+};
+
 // One weight as the store keeps it.
 struct Weight {
   std::string name;  // as in the checkpoint
   WeightGroup group;
   DType dtype = DType::kF32;
   Shape shape;  // [d_out, d_in] of a matrix, [n] of a vector
-  // Row-major elements of `dtype`. Vectors (norm gains, biases) are always widened to f32: they are
-  // small, and every kernel reads them as f32.
+  // Row-major elements of `dtype`, in `layout` if they are blocks. Vectors (norm gains, biases) are
+  // always widened to f32: they are small, and every kernel reads them as f32.
   const std::byte* data = nullptr;
   // Added to each element of a vector while it is loaded: some checkpoints keep a gain's distance
   // from 1.
   float offset = 0;
+  BlockLayout layout = BlockLayout::kRows;
 };
 
 // A model's handle on a weight; cheap to copy, null where the model has none (no bias).

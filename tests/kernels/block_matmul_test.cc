@@ -75,10 +75,12 @@ Quantized Quantize(const KernelTable& table, const std::vector<float>& x, int64_
 
 std::vector<float> Multiply(const KernelTable& table, const BlockFormat& format, const Quantized& x,
                             const std::vector<std::byte>& w, int64_t rows, int64_t outputs,
-                            int64_t depth, const float* bias) {
+                            int64_t depth, const float* bias,
+                            BlockLayout layout = BlockLayout::kRows) {
   const int64_t y_stride = outputs + rows % 2;
   std::vector<float> y(static_cast<size_t>(rows * y_stride + 1), kBlockGuard);
   table.block_matmul({.format = format.dtype,
+                      .layout = layout,
                       .x = x.rows(),
                       .w = w.data(),
                       .bias = bias,
@@ -88,6 +90,14 @@ std::vector<float> Multiply(const KernelTable& table, const BlockFormat& format,
                       .outputs = outputs,
                       .depth = depth});
   return y;
+}
+
+std::vector<std::byte> InPanels(const BlockFormat& format, const std::vector<std::byte>& rows,
+                                int64_t outputs, int64_t depth) {
+  std::vector<std::byte> panels = rows;
+  RowsToPanels(format, rows.data(), depth / format.num_values, 0,
+               outputs / kPanelOutputs * kPanelOutputs, panels.data());
+  return panels;
 }
 
 class BlockKernels : public testing::TestWithParam<const KernelTable*> {
@@ -137,6 +147,11 @@ TEST_P(BlockKernels, MultiplyEveryFormatAndSize) {
         const auto expected = Multiply(ref_, *format, x, w, rows, outputs, depth, bias);
         ASSERT_EQ(expected.back(), kBlockGuard);
         ASSERT_TRUE(SameBits(Multiply(table_, *format, x, w, rows, outputs, depth, bias), expected))
+            << DTypeName(format->dtype) << ", " << rows << " × " << depth << " × " << outputs;
+        const std::vector<std::byte> panels = InPanels(*format, w, outputs, depth);
+        ASSERT_TRUE(SameBits(
+            Multiply(table_, *format, x, panels, rows, outputs, depth, bias, BlockLayout::kPanels),
+            expected))
             << DTypeName(format->dtype) << ", " << rows << " × " << depth << " × " << outputs;
       }
     }

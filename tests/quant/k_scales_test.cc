@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "support/random_values.h"
 #include "tensor/dtype.h"
@@ -19,12 +20,11 @@ TEST(KScales, PackAndUnpackAreInverse) {
     }
     uint8_t packed[12];
     PackKScales(scales, packed);
-    int8_t parts[16];
-    uint8_t mins[16];
-    UnpackKScales(packed, parts, mins);
-    for (int i = 0; i < 16; ++i) {
-      ASSERT_EQ(parts[i], scales.scales[i / 2]);
-      ASSERT_EQ(mins[i], scales.minimums[i / 2]);
+    uint32_t words[3];
+    std::memcpy(words, packed, sizeof(words));
+    for (int i = 0; i < 8; ++i) {
+      ASSERT_EQ(KScale(words[0], words[2], i), scales.scales[i]);
+      ASSERT_EQ(KScale(words[1], words[2] >> 4, i), scales.minimums[i]);
     }
   }
 }

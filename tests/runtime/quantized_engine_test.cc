@@ -101,7 +101,9 @@ TEST_P(QuantizedEngine, HasTheSameBitsForAnyThreadsChunksAndResidency) {
   for (const int threads : {1, 2, 3, 5}) {
     EngineOptions options;
     options.num_threads = threads;
-    options.residency = threads == 3 ? Residency::kResident : Residency::kMapped;
+    options.residency = threads == 3   ? Residency::kResident
+                        : threads == 2 ? Residency::kMapped
+                                       : Residency::kRepacked;
     const auto engine = OpenOrFail(file(), options);
     ASSERT_NE(engine, nullptr);
     for (const int64_t chunk : {1, 7, 512}) {

@@ -13,6 +13,7 @@
 
 #include "format/safetensors.h"
 #include "io/mapped_file.h"
+#include "quant/row_codec.h"
 #include "support/bits.h"
 #include "support/owned_weight.h"
 #include "support/scratch_folder.h"
@@ -244,6 +245,55 @@ TEST_F(WeightStoreTest, MisalignedTensorsAreCopied) {
     EXPECT_EQ(std::memcmp(wide->data, f32.data(), 24), 0);
     EXPECT_EQ(std::memcmp(narrow->data, bf16.data(), 12), 0);
     EXPECT_TRUE(SameBits({vector.f32(), 6}, FromBytes(bf16, DType::kBF16)));
+  }
+}
+
+// Blocks that products read go to panels of our own; what is only looked up in stays mapped.
+TEST_F(WeightStoreTest, BlocksAreRepacked) {
+  constexpr int64_t kRows = 600;  // more than a task copies, and some behind the last panel
+  const auto rows = static_cast<size_t>(kRows);
+  std::string raw(1 + 2 * rows * 288 + rows * 34, 'x');
+  for (size_t i = 0; i < raw.size(); ++i) raw[i] = static_cast<char>(i * 31 % 127);
+  TensorTable table;
+  table.files.push_back(*MappedFile::Open(scratch_.Write("blocks", raw)));
+  table.tensors["used"] = {DType::kQ4_K, {kRows, 512}, 0, 1, rows * 288};
+  table.tensors["tied"] = {DType::kQ4_K, {kRows, 512}, 0, 1 + rows * 288, rows * 288};
+  table.tensors["looked_up"] = {DType::kQ8_0, {kRows, 32}, 0, 1 + 2 * rows * 288, rows * 34};
+  constexpr WeightGroup kEmbedding = {WeightKind::kEmbedding, -1, 0};
+  ThreadPool pool(2);
+  for (const Residency residency :
+       {Residency::kMapped, Residency::kRepacked, Residency::kResident}) {
+    MemoryBudget budget;
+    WeightStore store(table, "blocks", residency, budget, &pool);
+    const WeightRef used = *store.Declare(kHead, "used", {kRows, 512});
+    const WeightRef tied = *store.Declare(kEmbedding, "tied", {kRows, 512});
+    ASSERT_TRUE(store.Declare(kHead, "tied", {kRows, 512}).ok());
+    const WeightRef looked_up = *store.Declare(kEmbedding, "looked_up", {kRows, 32});
+    ASSERT_TRUE(store.Load().ok());
+    EXPECT_EQ(store.residency(), residency);
+    const bool mapped = residency == Residency::kMapped;
+    EXPECT_EQ(used->layout, mapped ? BlockLayout::kRows : BlockLayout::kPanels);
+    EXPECT_EQ(tied->layout, used->layout);
+    EXPECT_EQ(looked_up->layout, BlockLayout::kRows);
+    EXPECT_EQ(store.mapped_bytes(), mapped                              ? raw.size() - 1
+                                    : residency == Residency::kResident ? 0
+                                                                        : rows * 34);
+    EXPECT_GE(budget.used_bytes(), raw.size() - 1);
+    EXPECT_LE(budget.used_bytes(), raw.size() + 3 * kCacheLineBytes);
+    for (const WeightRef& weight : {used, tied, looked_up}) {
+      const int64_t cols = weight.cols();
+      const TensorInfo& info = table.tensors[weight->name];
+      std::vector<float> expected(static_cast<size_t>(cols));
+      std::vector<float> got(static_cast<size_t>(cols));
+      for (int64_t row = 0; row < kRows; ++row) {
+        DecodeRow(info.dtype,
+                  table.files[0]->bytes().data() + info.offset +
+                      static_cast<uint64_t>(row) * info.size_bytes / rows,
+                  cols, expected.data());
+        DecodeRowOf(*weight.operator->(), row, got.data());
+        ASSERT_TRUE(SameBits(got, expected)) << weight->name << " " << row;
+      }
+    }
   }
 }
 

@@ -144,15 +144,8 @@ inline float SumTree(Vec v) {
 }  // namespace
 }  // namespace moiety::avx2
 
-#include "kernels/avx2/avx2_block_sums.h"
-#include "kernels/avx2/avx2_panel_ints.h"
+#include "kernels/avx2/avx2_block_lanes.h"
 #include "kernels/kernels.h"
-
-namespace moiety::avx2 {
-namespace {
-using BlockSums = Avx2BlockSums;
-}  // namespace
-}  // namespace moiety::avx2
 
 // After what they are built from.
 #include "kernels/generic/block_matmul_impl.h"

@@ -1,16 +1,9 @@
 // AVX-512 (F, BW, VL, DQ). Compiled with flags of its own (isa.cmake).
 #define MOIETY_KERNEL_NAMESPACE avx512
 
-#include "kernels/avx2/avx2_block_sums.h"
-#include "kernels/avx512/avx512_panel_ints.h"
+#include "kernels/avx512/avx512_block_lanes.h"
 #include "kernels/avx512/avx512_vec.h"
 #include "kernels/kernels.h"
-
-namespace moiety::avx512 {
-namespace {
-using BlockSums = Avx2BlockSums;
-}  // namespace
-}  // namespace moiety::avx512
 
 // After what they are built from.
 #include "kernels/generic/block_matmul_impl.h"

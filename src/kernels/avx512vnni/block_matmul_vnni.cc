@@ -4,8 +4,7 @@
 
 #include "kernels/kernels.h"
 // After what they are built from.
-#include "kernels/avx512/avx512_panel_ints.h"
-#include "kernels/avx512vnni/vnni_block_sums.h"
+#include "kernels/avx512/avx512_block_lanes.h"
 #include "kernels/generic/block_matmul_impl.h"
 
 namespace moiety {

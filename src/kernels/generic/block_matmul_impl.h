@@ -1,163 +1,150 @@
 // Products of int8 activations with blocks of integers, written once over an instruction set's
-// registers. Each defines, in MOIETY_KERNEL_NAMESPACE, the Isa of quant/codes.h and two types of
-// int32 lanes. BlockSums, for blocks as they lie:
+// registers, whose 32-bit lanes are outputs. Each defines, in MOIETY_KERNEL_NAMESPACE, BlockLanes:
 //
-//   kLanes  Store(p)
-//   Dot<F>(codes, x, sums), MinDot<F>(codes, sums): lanes whose sum is that of a block
-//   SumLanes(lanes, sums): kLanes of those sums at once, as floats
-//
-// and PanelInts, for blocks of kLanes outputs side by side:
-//
-//   kLanes  Zero() Set(i) Load(p) + *
-//   kBlockRows: rows of a tile, a power of two; kMinPanelRows: fewer do not pay for unpacking
+//   kLanes, and Words, Ints, Floats: vectors of them
+//   Half(words) LookUp(table, words): as lanes have them, see quant/codes.h
+//   Fma(a, b, c)
+//   kTileRows: rows of a tile, a power of two
 //   kSigned: bytes of both factors have a sign, so codes with an offset of 128 come without it
-//   DotPart<F, K, R>(w, x, at, out): out[r] += Σ over 4 · K values of each lane
-//   Pairs(out, pairs, two): out + products with two int16, of pairs of int16 per lane
-//   MulAdd(sums, scales, factor, acc): acc = fma(scales · factor, float(sums), acc)
-//   Transpose(from, stride, to): kLanes × kLanes groups of 4 bytes
+//   Dot<F, K, R>(codes, x, out): out[r] += Σ over the K words codes(k) and 4 · K values of x[r]
+//   Pairs(out, pairs, two): out + products of pairs of int16 with two
 //
-// Two ways: few rows read the blocks as they lie, bound by memory; for many rows, blocks are
-// unpacked once, an output per lane, and stay in the cache while all rows use them.
+// Two ways: few rows take the numbers from panels as they lie, bound by memory; for many rows they
+// are taken once and stay in the cache while all rows use them.
 #ifndef MOIETY_KERNEL_NAMESPACE
 #error "include from an instruction set's folder only"
 #endif
 
 #include "quant/all_formats.h"
+#include "quant/panels.h"
 
 namespace moiety {
 namespace MOIETY_KERNEL_NAMESPACE {
 namespace {
 
-constexpr int64_t kSumLanes = BlockSums::kLanes;
-constexpr int64_t kPanelLanes = PanelInts::kLanes;
+using Words = BlockLanes::Words;
+using Ints = BlockLanes::Ints;
+using Floats = BlockLanes::Floats;
+
+constexpr int64_t kBlockLanes = BlockLanes::kLanes;
+constexpr int64_t kPanelParts = kPanelOutputs / kBlockLanes;  // registers of a row of a panel
+// Parts of a block that may differ from their neighbours.
+template <class F>
+constexpr int kNumParts = F::kValues / (F::kEqualParts * static_cast<int>(kPartValues));
+template <class F>
+constexpr int kNumPairs = F::kValues / static_cast<int>(2 * kPartValues);
 // What is to be taken from each code.
 template <class F>
-constexpr int kOffsetOf = PanelInts::kSigned&& F::kOffset == 128 ? 0 : F::kOffset;
-// acc[lane] = fma(scales[lane] · factor, the sum of the lane's lanes, acc[lane])
-inline void AddBlocks(const int32_t* lanes, const float* scales, float factor, float* acc) {
-  alignas(64) float sums[kSumLanes];
-  BlockSums::SumLanes(lanes, sums);
-  for (int64_t lane = 0; lane < kSumLanes; ++lane) {
-    acc[lane] = __builtin_fmaf(scales[lane] * factor, sums[lane], acc[lane]);
-  }
+constexpr int kOffsetOf = BlockLanes::kSigned&& F::kOffset == 128 ? 0 : F::kOffset;
+template <class F>
+constexpr bool kHasParts = F::kValues == kMaxBlockValues;
+
+template <class T>
+inline T LoadLanes(const void* p) {
+  T v;
+  __builtin_memcpy(&v, p, sizeof(v));
+  return v;
+}
+template <class T>
+inline void StoreLanes(T v, void* p) {
+  __builtin_memcpy(p, &v, sizeof(v));
 }
 
-// Rows [row, row + R) with all outputs, of which kSumLanes go side by side.
-template <class F, int R>
-void StreamBlocks(const BlockMatmulArgs& a, int64_t row) {
-  using Block = typename F::Block;
-  const int64_t row_blocks = a.depth / F::kValues;
-  const int64_t row_parts = a.depth / kPartValues;
-  const auto* blocks = reinterpret_cast<const Block*>(a.w);
-  // From a block to that of the outputs that are next, which comes from memory meanwhile.
-  const int64_t ahead = kSumLanes * row_blocks;
-  const int8_t* x[R];
-  const int16_t* sums[R];
-  const float* scales[R];
-#pragma GCC unroll 4
-  for (int r = 0; r < R; ++r) {
-    x[r] = a.x.values + (row + r) * a.depth;
-    sums[r] = a.x.sums + (row + r) * row_parts;
-    scales[r] = a.x.scales + (row + r) * row_blocks;
-  }
-  for (int64_t output = 0; output < a.outputs; output += kSumLanes) {
-    const int64_t count = a.outputs - output < kSumLanes ? a.outputs - output : kSumLanes;
-    alignas(64) float acc[R][kSumLanes] = {};
-    for (int64_t at = 0; at < row_blocks; ++at) {
-      alignas(64) int32_t dots[R][kSumLanes * kSumLanes];
-      alignas(64) int32_t min_dots[R][kSumLanes * kSumLanes];
-      alignas(64) float block_scales[kSumLanes];
-      alignas(64) float block_min_scales[kSumLanes];
-      for (int64_t lane = 0; lane < kSumLanes; ++lane) {
-        // What the lanes behind the last output compute is not used.
-        const int64_t of = output + (lane < count ? lane : 0);
-        const Block* block = blocks + of * row_blocks + at;
-        for (size_t byte = 0; byte < sizeof(Block); byte += 64) {
-          __builtin_prefetch(reinterpret_cast<const char*>(block + ahead) + byte, 0, 2);
-        }
-        Codes codes;
-        F::template Unpack<Isa>(*block, codes);
-        block_scales[lane] = codes.scale;
-        if constexpr (F::kHasMins) block_min_scales[lane] = codes.min_scale;
-#pragma GCC unroll 4
-        for (int r = 0; r < R; ++r) {
-          const int16_t* block_sums = sums[r] + at * (F::kValues / kPartValues);
-          BlockSums::Dot<F>(codes, x[r] + at * F::kValues, block_sums)
-              .Store(dots[r] + lane * kSumLanes);
-          if constexpr (F::kHasMins) {
-            BlockSums::MinDot<F>(codes, block_sums).Store(min_dots[r] + lane * kSumLanes);
-          }
-        }
-      }
-#pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) {
-        AddBlocks(dots[r], block_scales, scales[r][at], acc[r]);
-        if constexpr (F::kHasMins) AddBlocks(min_dots[r], block_min_scales, -scales[r][at], acc[r]);
-      }
-    }
-#pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) {
-      float* y = a.y + (row + r) * a.y_stride + output;
-      for (int64_t lane = 0; lane < count; ++lane) {
-        y[lane] = a.bias == nullptr ? acc[r][lane] : acc[r][lane] + a.bias[output + lane];
-      }
-    }
-  }
-}
+// Blocks of neighbouring outputs in a panel, as lanes; see quant/codes.h.
+template <class F>
+struct PanelLanes {
+  using Words = BlockLanes::Words;
+  using Floats = BlockLanes::Floats;
 
-// A block of each of kPanelLanes outputs: what stands together belongs to the lanes of a register.
-struct BlockPanel {
-  alignas(64) uint8_t codes[kMaxBlockValues * kPanelLanes];  // [values / 4][lane][4]
-  alignas(64) int32_t parts[kMaxParts * kPanelLanes];        // [part][lane]
-  alignas(64) int16_t mins[kMaxParts * kPanelLanes];         // [part / 2][lane][2]
-  alignas(64) float scales[kPanelLanes];
-  alignas(64) float min_scales[kPanelLanes];
+  const std::byte* words;
+  const std::byte* odd;
+
+  Words At(int i) const { return LoadLanes<Words>(words + i * 4 * kPanelOutputs); }
+  Words Odd() const {
+    if constexpr (kOddBytes<F> == 1) {
+      using Bytes [[gnu::vector_size(kBlockLanes)]] = uint8_t;
+      return __builtin_convertvector(LoadLanes<Bytes>(odd), Words);
+    } else {
+      using Twos [[gnu::vector_size(2 * kBlockLanes)]] = uint16_t;
+      return __builtin_convertvector(LoadLanes<Twos>(odd), Words);
+    }
+  }
+  static Floats Half(Words bits) { return BlockLanes::Half(bits); }
+  static Floats FromBits(Words bits) { return (Floats)bits; }
+  static Words LookUp(const uint8_t* table, Words indices) {
+    return BlockLanes::LookUp(table, indices);
+  }
+  static Ints Signed(Words words) { return (Ints)words; }
+  static Words Below(Words words, uint32_t n) { return (Words)(words < n); }
+
+  // Codes as the products take them.
+  Words CodesOf(int group) const {
+    const Words codes = F::Codes(*this, group);
+    return kOffsetOf<F> == F::kOffset ? codes : codes ^ 0x80808080U;
+  }
+  // Factors and minimums of parts 2 · i and 2 · i + 1, as int16.
+  Words PartPair(int i) const {
+    return PairOf(i, [&](int p) { return F::Part(*this, p); });
+  }
+  Words MinPair(int i) const {
+    return PairOf(i, [&](int p) { return F::Min(*this, p); });
+  }
+
+ private:
+  template <class Of>
+  static Words PairOf(int i, const Of& of) {
+    if constexpr (F::kEqualParts == 2) {
+      const Words both = of(i);
+      return (both & 0xFFFF) | both << 16;
+    } else {
+      return (of(2 * i) & 0xFFFF) | of(2 * i + 1) << 16;
+    }
+  }
 };
 
-// Block `at` of outputs [0, count); the other lanes are 0.
+// The same numbers, taken from a panel once.
 template <class F>
-void PackPanel(const typename F::Block* blocks, int64_t row_blocks, int64_t at, int64_t count,
-               BlockPanel& panel) {
-  // As long as what Transpose() takes; no one reads what it makes of the rest.
-  constexpr int64_t kStride = F::kValues < 4 * kPanelLanes ? 4 * kPanelLanes : F::kValues;
-  alignas(64) uint8_t rows[kPanelLanes * kStride];
-  for (int64_t lane = 0; lane < kPanelLanes; ++lane) {
-    Codes codes;
-    if (lane < count) {
-      const auto* block = blocks + lane * row_blocks + at;
-      for (size_t ahead = 0; ahead < sizeof(*block); ahead += 64) {
-        __builtin_prefetch(reinterpret_cast<const char*>(block + 1) + ahead, 0, 2);
-      }
-      F::template Unpack<Isa>(*block, codes);
-    } else {
-      __builtin_memset(&codes, 0, sizeof(codes));
-    }
-    panel.scales[lane] = codes.scale;
-    if constexpr (F::kHasMins) {
-      panel.min_scales[lane] = codes.min_scale;
-      for (int64_t part = 0; part < F::kValues / kPartValues; ++part) {
-        panel.mins[(part / 2 * kPanelLanes + lane) * 2 + part % 2] = codes.mins[part];
-      }
-    }
-    if constexpr (F::kValues == kMaxBlockValues) {
-      for (int64_t part = 0; part < kMaxParts; ++part) {
-        panel.parts[part * kPanelLanes + lane] = +codes.parts[part];
-      }
-    }
-    constexpr uint8_t kFlip = kOffsetOf<F> == F::kOffset ? 0 : 0x80;
-    for (int i = 0; i < F::kValues; ++i) rows[lane * kStride + i] = codes.codes[i] ^ kFlip;
-  }
-  for (int64_t k = 0; k < F::kValues; k += 4 * kPanelLanes) {
-    PanelInts::Transpose(rows + k, kStride, panel.codes + k * kPanelLanes);
-  }
-}
+struct TakenLanes {
+  alignas(64) Words codes[F::kValues / 4];
+  Words part_pairs[kNumPairs<F>];
+  Words min_pairs[kNumPairs<F>];
+  Ints parts[kNumParts<F>];
+  Floats scale;
+  Floats min_scale;
 
-// acc[r] (kPanelLanes outputs each) of R rows: adds block `at`.
-template <class F, int R>
-void PanelTile(const BlockMatmulArgs& a, const BlockPanel& panel, int64_t row, int64_t at,
-               float* acc) {
-  constexpr int kDotValues = F::kEqualParts * static_cast<int>(kPartValues);  // of one DotPart
-  constexpr int kDots = F::kValues / kDotValues;
+  void Take(const PanelLanes<F>& lanes) {
+    scale = F::Scale(lanes);
+#pragma GCC unroll 64
+    for (int group = 0; group < F::kValues / 4; ++group) codes[group] = lanes.CodesOf(group);
+    if constexpr (kHasParts<F>) {
+#pragma GCC unroll 16
+      for (int p = 0; p < kNumParts<F>; ++p) parts[p] = (Ints)F::Part(lanes, p);
+      if constexpr (kOffsetOf<F> != 0) {
+#pragma GCC unroll 8
+        for (int i = 0; i < kNumPairs<F>; ++i) part_pairs[i] = lanes.PartPair(i);
+      }
+    }
+    if constexpr (F::kHasMins) {
+      min_scale = F::MinScale(lanes);
+#pragma GCC unroll 8
+      for (int i = 0; i < kNumPairs<F>; ++i) min_pairs[i] = lanes.MinPair(i);
+    }
+  }
+
+  Words CodesOf(int group) const { return codes[group]; }
+  Words PartPair(int i) const { return part_pairs[i]; }
+  Words MinPair(int i) const { return min_pairs[i]; }
+  Ints PartOf(int p) const { return parts[p]; }
+  void Prefetch(int /*piece*/, int /*pieces*/, int /*i*/, int /*steps*/) const {}
+};
+
+// acc[r] of R rows: adds block `at` of the lanes' outputs.
+template <class F, int R, class Lanes>
+inline void AddBlock(const BlockMatmulArgs& a, const Lanes& lanes, Floats scale, Floats min_scale,
+                     int64_t row, int64_t at, Floats* acc) {
+  constexpr int kGroups = F::kEqualParts * static_cast<int>(kPartValues) / 4;  // of a part
+  // Of which the code for the parts is different: the rest is a loop.
+  constexpr int kUnrolled = kNumParts<F> * kGroups < 32 ? kNumParts<F> : 32 / kGroups;
   constexpr int kOffset = kOffsetOf<F>;
   const int64_t row_blocks = a.depth / F::kValues;
   const int8_t* x[R];
@@ -167,82 +154,225 @@ void PanelTile(const BlockMatmulArgs& a, const BlockPanel& panel, int64_t row, i
     x[r] = a.x.values + (row + r) * a.depth + at * F::kValues;
     sums[r] = a.x.sums + ((row + r) * row_blocks + at) * (F::kValues / kPartValues);
   }
-  PanelInts total[R];
+  const auto pair_of = [&](int r, int i) {
+    int32_t two;
+    __builtin_memcpy(&two, sums[r] + 2 * i, sizeof(two));
+    return two;
+  };
+  Ints total[R] = {};
+  for (int first = 0; first < kNumParts<F>; first += kUnrolled) {
 #pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) total[r] = PanelInts::Zero();
-  for (int part = 0; part < kDots; ++part) {
-    PanelInts dot[R];
+    for (int i = 0; i < kUnrolled; ++i) {
+      const int part = first + i;
+      lanes.Prefetch(first / kUnrolled, kNumParts<F> / kUnrolled, i, kUnrolled);
+      Ints dot[R] = {};
+      BlockLanes::Dot<F, kGroups, R>([&](int k) { return lanes.CodesOf(part * kGroups + k); }, x,
+                                     dot);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) {
+        x[r] += 4 * kGroups;
+        if constexpr (kHasParts<F>) {
+          total[r] += dot[r] * lanes.PartOf(part);
+        } else {
+          total[r] = dot[r];
+        }
+      }
+    }
+  }
+  if constexpr (kOffset != 0 && kHasParts<F>) {
+    Ints of_offset[R] = {};
+#pragma GCC unroll 8
+    for (int i = 0; i < kNumPairs<F>; ++i) {
+      const Words pair = lanes.PartPair(i);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r)
+        of_offset[r] = BlockLanes::Pairs(of_offset[r], pair, pair_of(r, i));
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) total[r] -= of_offset[r] * kOffset;
+  } else if constexpr (kOffset != 0) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) total[r] -= kOffset * (sums[r][0] + sums[r][1]);
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+    acc[r] = BlockLanes::Fma(scale * a.x.scales[(row + r) * row_blocks + at],
+                             __builtin_convertvector(total[r], Floats), acc[r]);
+  }
+  if constexpr (F::kHasMins) {
+    Ints of_mins[R] = {};
+#pragma GCC unroll 8
+    for (int i = 0; i < kNumPairs<F>; ++i) {
+      const Words pair = lanes.MinPair(i);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) of_mins[r] = BlockLanes::Pairs(of_mins[r], pair, pair_of(r, i));
+    }
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      int sum = 0;
-      if constexpr (kOffset != 0) {
-        for (int i = 0; i < F::kEqualParts; ++i) sum += sums[r][part * F::kEqualParts + i];
-      }
-      dot[r] = kOffset == 0 ? PanelInts::Zero() : PanelInts::Set(-kOffset * sum);
+      acc[r] = BlockLanes::Fma(min_scale * -a.x.scales[(row + r) * row_blocks + at],
+                               __builtin_convertvector(of_mins[r], Floats), acc[r]);
     }
-    PanelInts::DotPart<F, kDotValues / 4, R>(panel.codes + part * kDotValues * kPanelLanes, x,
-                                             part * kDotValues, dot);
-    if constexpr (F::kValues == kMaxBlockValues) {
-      const PanelInts factor = PanelInts::Load(panel.parts + part * F::kEqualParts * kPanelLanes);
+  }
+}
+
+// Blocks of up to kPanelOutputs outputs as a panel has them, whichever way they lie.
+template <class F>
+class Panel {
+ public:
+  Panel(const BlockMatmulArgs& a, int64_t output)
+      : row_blocks_(a.depth / F::kValues),
+        bytes_(a.w + output * row_blocks_ * kBlockBytes),
+        count_(a.outputs - output < kPanelOutputs ? a.outputs - output : kPanelOutputs),
+        format_(a.layout == BlockLayout::kPanels && count_ == kPanelOutputs
+                    ? nullptr
+                    : BlockFormatOf(a.format)) {}
+
+  int64_t count() const { return count_; }
+
+  // Block `at`, until the next call.
+  PanelLanes<F> At(int64_t at) {
+    if (format_ == nullptr) {
+      return {bytes_ + at * kWordBytes, bytes_ + row_blocks_ * kWordBytes + at * kOddBytesOfPanel};
+    }
+    CopyToPanel(*format_, bytes_ + at * kBlockBytes, row_blocks_ * kBlockBytes, count_, 1, words_,
+                odd_);
+    return {words_, odd_};
+  }
+
+ private:
+  static constexpr int64_t kBlockBytes = sizeof(typename F::Block);
+  static constexpr int64_t kWordBytes = kBlockWords<F> * 4 * kPanelOutputs;
+  static constexpr int64_t kOddBytesOfPanel = kOddBytes<F> * kPanelOutputs;
+
+  int64_t row_blocks_;
+  const std::byte* bytes_;
+  int64_t count_;
+  const BlockFormat* format_;  // of rows, which are copied; null: a panel
+  alignas(64) std::byte words_[kWordBytes];
+  alignas(64) std::byte odd_[kOddBytesOfPanel + 1];
+};
+
+template <class F>
+inline PanelLanes<F> PartOfPanel(PanelLanes<F> lanes, int64_t part) {
+  return {lanes.words + part * 4 * kBlockLanes, lanes.odd + part * kOddBytes<F> * kBlockLanes};
+}
+
+// `count` outputs of a panel.
+inline void StoreOutputs(const BlockMatmulArgs& a, int64_t row, int64_t output, int64_t count,
+                         const float* sums) {
+  float* y = a.y + row * a.y_stride + output;
+  for (int64_t i = 0; i < count; ++i) {
+    y[i] = a.bias == nullptr ? sums[i] : sums[i] + a.bias[output + i];
+  }
+}
+
+// Numbers that are taken from a panel where they are used.
+template <class F>
+struct StreamLanes : PanelLanes<F> {
+  const std::byte* ahead;  // what comes from memory into the second level meanwhile
+  // A share of a block: step i of `steps` in one of `pieces`.
+  void Prefetch(int piece, int pieces, int i, int steps) const {
+    constexpr int kLines = kBlockWords<F> * 4 * static_cast<int>(kPanelOutputs) / 64;
+    const int lines = kLines / pieces;
 #pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) total[r] = total[r] + dot[r] * factor;
-    } else {
-#pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) total[r] = dot[r];
+    for (int line = lines * i / steps; line < lines * (i + 1) / steps; ++line) {
+      __builtin_prefetch(ahead + (piece * lines + line) * 64, 0, 2);
+    }
+  }
+  Ints PartOf(int p) const { return (Ints)F::Part(*this, p); }
+};
+
+// R rows from `row` on with the outputs of a panel; returns R.
+template <class F, int R>
+int64_t StreamPanel(const BlockMatmulArgs& a, Panel<F>& panel, int64_t output, int64_t row) {
+  constexpr int64_t kAhead = 8192;
+  const int64_t row_blocks = a.depth / F::kValues;
+  Floats acc[kPanelParts][R] = {};
+  for (int64_t at = 0; at < row_blocks; ++at) {
+    const PanelLanes<F> all = panel.At(at);
+#pragma GCC unroll 4
+    for (int64_t part = 0; part < kPanelParts; ++part) {
+      const StreamLanes<F> lanes = {PartOfPanel<F>(all, part), all.words + kAhead};
+      Floats min_scale = {};
+      if constexpr (F::kHasMins) min_scale = F::MinScale(lanes);
+      AddBlock<F, R>(a, lanes, F::Scale(lanes), min_scale, row, at, acc[part]);
     }
   }
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
-    const float scale = a.x.scales[(row + r) * row_blocks + at];
-    PanelInts::MulAdd(total[r], panel.scales, scale, acc + r * kPanelLanes);
-    if constexpr (F::kHasMins) {
-      PanelInts min_dot = PanelInts::Zero();
-      for (int pair = 0; pair < F::kValues / kPartValues / 2; ++pair) {
-        min_dot =
-            PanelInts::Pairs(min_dot, panel.mins + pair * 2 * kPanelLanes, sums[r] + 2 * pair);
+    alignas(64) float sums[kPanelOutputs];
+#pragma GCC unroll 4
+    for (int64_t part = 0; part < kPanelParts; ++part) {
+      StoreLanes(acc[part][r], sums + part * kBlockLanes);
+    }
+    StoreOutputs(a, row + r, output, panel.count(), sums);
+  }
+  return R;
+}
+
+template <class F>
+void StreamPanels(const BlockMatmulArgs& a) {
+  for (int64_t output = 0; output < a.outputs; output += kPanelOutputs) {
+    Panel<F> panel(a, output);
+    for (int64_t row = 0; row < a.rows;) {
+      switch (a.rows - row) {
+        case 1:
+          row += StreamPanel<F, 1>(a, panel, output, row);
+          break;
+        case 2:
+          row += StreamPanel<F, 2>(a, panel, output, row);
+          break;
+        case 3:
+          row += StreamPanel<F, 3>(a, panel, output, row);
+          break;
+        default:
+          row += StreamPanel<F, 4>(a, panel, output, row);
       }
-      PanelInts::MulAdd(min_dot, panel.min_scales, -scale, acc + r * kPanelLanes);
     }
   }
 }
 
 // A tile of R rows, or of the next power of two that there are; returns its rows.
 template <class F, int R>
-inline int64_t PanelTileOf(int64_t rows, const BlockMatmulArgs& a, const BlockPanel& panel,
-                           int64_t row, int64_t at, float* acc) {
+inline int64_t TileOfTaken(int64_t rows, const BlockMatmulArgs& a, const TakenLanes<F>& lanes,
+                           int64_t row, int64_t at, Floats* acc) {
   if constexpr (R > 1) {
-    if (rows < R) return PanelTileOf<F, R / 2>(rows, a, panel, row, at, acc);
+    if (rows < R) return TileOfTaken<F, R / 2>(rows, a, lanes, row, at, acc);
   }
-  PanelTile<F, R>(a, panel, row, at, acc);
+  AddBlock<F, R>(a, lanes, lanes.scale, lanes.min_scale, row, at, acc);
   return R;
 }
 
-// All rows from `first` on, in chunks whose sums stay in the cache.
+// All rows, in chunks whose sums stay in the cache.
 template <class F>
-void PanelBlocks(const BlockMatmulArgs& a, int64_t first) {
+void TakePanels(const BlockMatmulArgs& a) {
   constexpr int64_t kChunk = 128;
   const int64_t row_blocks = a.depth / F::kValues;
-  BlockPanel panel;
-  alignas(64) float acc[kChunk * kPanelLanes];
-  for (; first < a.rows; first += kChunk) {
+  TakenLanes<F> lanes;
+  Floats acc[kPanelParts][kChunk];
+  for (int64_t first = 0; first < a.rows; first += kChunk) {
     const int64_t rows = a.rows - first < kChunk ? a.rows - first : kChunk;
-    for (int64_t output = 0; output < a.outputs; output += kPanelLanes) {
-      const int64_t count = a.outputs - output < kPanelLanes ? a.outputs - output : kPanelLanes;
-      const auto* blocks = reinterpret_cast<const typename F::Block*>(a.w) + output * row_blocks;
-      for (int64_t i = 0; i < rows * kPanelLanes; ++i) acc[i] = 0;
+    for (int64_t output = 0; output < a.outputs; output += kPanelOutputs) {
+      Panel<F> panel(a, output);
+      for (auto& part : acc) {
+        for (int64_t row = 0; row < rows; ++row) part[row] = Floats{};
+      }
       for (int64_t at = 0; at < row_blocks; ++at) {
-        PackPanel<F>(blocks, row_blocks, at, count, panel);
-        for (int64_t row = 0; row < rows;) {
-          row += PanelTileOf<F, PanelInts::kBlockRows>(rows - row, a, panel, first + row, at,
-                                                       acc + row * kPanelLanes);
+        const PanelLanes<F> all = panel.At(at);
+        for (int64_t part = 0; part < kPanelParts; ++part) {
+          lanes.Take(PartOfPanel<F>(all, part));
+          for (int64_t row = 0; row < rows;) {
+            row += TileOfTaken<F, BlockLanes::kTileRows>(rows - row, a, lanes, first + row, at,
+                                                         acc[part] + row);
+          }
         }
       }
       for (int64_t row = 0; row < rows; ++row) {
-        float* y = a.y + (first + row) * a.y_stride + output;
-        for (int64_t lane = 0; lane < count; ++lane) {
-          const float sum = acc[row * kPanelLanes + lane];
-          y[lane] = a.bias == nullptr ? sum : sum + a.bias[output + lane];
+        alignas(64) float sums[kPanelOutputs];
+        for (int64_t part = 0; part < kPanelParts; ++part) {
+          StoreLanes(acc[part][row], sums + part * kBlockLanes);
         }
+        StoreOutputs(a, first + row, output, panel.count(), sums);
       }
     }
   }
@@ -250,14 +380,12 @@ void PanelBlocks(const BlockMatmulArgs& a, int64_t first) {
 
 template <class F>
 void MatmulOfBlocks(const BlockMatmulArgs& a) {
-  if (a.rows >= PanelInts::kMinPanelRows) return PanelBlocks<F>(a, 0);
-  int64_t row = 0;
-  for (; row + 4 <= a.rows; row += 4) StreamBlocks<F, 4>(a, row);
-  if (row + 2 <= a.rows) {
-    StreamBlocks<F, 2>(a, row);
-    row += 2;
+  constexpr int64_t kMinTaken = 17;  // fewer rows do not pay for it
+  if (a.rows >= kMinTaken) {
+    TakePanels<F>(a);
+  } else {
+    StreamPanels<F>(a);
   }
-  if (row < a.rows) StreamBlocks<F, 1>(a, row);
 }
 
 inline void MultiplyBlocks(const BlockMatmulArgs& a) {

@@ -149,8 +149,7 @@ inline float SumTree(Vec v) {
 }  // namespace moiety::neon
 
 #include "kernels/kernels.h"
-#include "kernels/neon/neon_block_sums.h"
-#include "kernels/neon/neon_panel_ints.h"
+#include "kernels/neon/neon_block_lanes.h"
 // After what they are built from.
 #include "kernels/generic/block_matmul_impl.h"
 #include "kernels/generic/kernels_impl.h"

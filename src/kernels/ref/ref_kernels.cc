@@ -73,13 +73,11 @@ void Matmul(const MatmulArgs& a) {
 template <class F>
 float DotOfBlocks(const BlockMatmulArgs& a, int64_t row, int64_t output) {
   const int64_t row_blocks = a.depth / F::kValues;
-  const std::byte* w = a.w + output * row_blocks * static_cast<int64_t>(sizeof(typename F::Block));
+  const BlocksOfMatrix<F> w(a.w, a.layout, a.outputs, row_blocks);
   float y = 0;
   for (int64_t b = 0; b < row_blocks; ++b) {
-    typename F::Block block;
-    std::memcpy(&block, w + b * static_cast<int64_t>(sizeof(block)), sizeof(block));
     Codes codes;
-    F::template Unpack<PlainIsa>(block, codes);
+    Unpack(w.At(output, b), codes);
     const int64_t first = row * a.depth + b * F::kValues;
     int32_t sum = 0;
     int32_t min_sum = 0;
