@@ -51,18 +51,35 @@ Result<OpenFile> OpenRegularFile(const std::filesystem::path& path) {
 }  // namespace
 
 Result<std::shared_ptr<const MappedFile>> MappedFile::Open(const std::filesystem::path& path) {
-  MOIETY_ASSIGN_OR_RETURN(const OpenFile file, OpenRegularFile(path));
+  MOIETY_ASSIGN_OR_RETURN(OpenFile file, OpenRegularFile(path));
   const std::byte* data = nullptr;
   if (file.size > 0) {  // mmap refuses a length of 0
     void* address = mmap(nullptr, file.size, PROT_READ, MAP_SHARED, file.fd, 0);
     if (address == MAP_FAILED) return SystemError("map", path);
     data = static_cast<const std::byte*>(address);
   }
-  return std::shared_ptr<const MappedFile>(new MappedFile(path, data, file.size));
+  return std::shared_ptr<const MappedFile>(
+      new MappedFile(path, std::exchange(file.fd, -1), data, file.size));
 }
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
+  close(fd_);
+}
+
+Status MappedFile::ReadAt(uint64_t offset, std::span<std::byte> to) const {
+  while (!to.empty()) {
+    const ssize_t got = pread(fd_, to.data(), to.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SystemError("read", path_);
+    if (got == 0) {
+      return IoError(
+          Format("{}: ended at byte {}, expected {} more", path_.string(), offset, to.size()));
+    }
+    offset += static_cast<uint64_t>(got);
+    to = to.subspan(static_cast<size_t>(got));
+  }
+  return OkStatus();
 }
 
 void MappedFile::Release(uint64_t begin, uint64_t end) const {

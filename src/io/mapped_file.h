@@ -26,13 +26,17 @@ class MappedFile {
   // Bytes [begin, end) will not be read again soon: their pages leave this process's memory (not
   // the page cache). Reading them is still right, and brings them back.
   void Release(uint64_t begin, uint64_t end) const;
+  // Copies the bytes from `offset` on, which must be in the file, without filling this process's
+  // memory with its pages. Fails if they cannot be read (any more).
+  Status ReadAt(uint64_t offset, std::span<std::byte> to) const;
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  MappedFile(std::filesystem::path path, const std::byte* data, size_t size)
-      : path_(std::move(path)), data_(data), size_(size) {}
+  MappedFile(std::filesystem::path path, int fd, const std::byte* data, size_t size)
+      : path_(std::move(path)), fd_(fd), data_(data), size_(size) {}
 
   std::filesystem::path path_;
+  int fd_;
   const std::byte* data_;
   size_t size_;
 };

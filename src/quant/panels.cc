@@ -86,10 +86,10 @@ void CopyToPanel(const BlockFormat& format, const std::byte* rows, int64_t strid
 }
 
 void RowsToPanels(const BlockFormat& format, const std::byte* rows, int64_t row_blocks,
-                  int64_t begin, int64_t end, std::byte* panels) {
+                  int64_t num_rows, std::byte* panels) {
   const int64_t row_bytes = row_blocks * format.num_bytes;
   const int64_t odd_at = PanelPlaces(format).OddOf(row_blocks);
-  for (int64_t output = begin; output < end; output += kPanelOutputs) {
+  for (int64_t output = 0; output < num_rows; output += kPanelOutputs) {
     std::byte* panel = panels + output * row_bytes;
     CopyToPanel(format, rows + output * row_bytes, row_bytes, kPanelOutputs, row_blocks, panel,
                 panel + odd_at);

@@ -24,10 +24,9 @@ inline constexpr int64_t kPanelOutputs = 16;
 void CopyToPanel(const BlockFormat& format, const std::byte* rows, int64_t stride, int64_t outputs,
                  int64_t count, std::byte* words, std::byte* odd);
 
-// Whole panels of a matrix: outputs [begin, end) with `row_blocks` blocks each; both are multiples
-// of kPanelOutputs. `rows` and `panels` are the beginnings of the matrices.
+// num_rows rows of `row_blocks` blocks each, a multiple of kPanelOutputs, to as many panels.
 void RowsToPanels(const BlockFormat& format, const std::byte* rows, int64_t row_blocks,
-                  int64_t begin, int64_t end, std::byte* panels);
+                  int64_t num_rows, std::byte* panels);
 
 // Row `row` of a matrix of `num_rows` rows in panels, as it was: row_blocks blocks.
 void CopyRowOfPanels(const BlockFormat& format, const std::byte* panels, int64_t num_rows,

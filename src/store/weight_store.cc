@@ -26,9 +26,10 @@ void WidenVector(const std::byte* from, DType dtype, int64_t count, float offset
   for (int64_t i = 0; i < count; ++i) to[i] = to[i] + offset;
 }
 
-// Rows of a matrix that a task copies: a few hundred kilobytes of most.
-constexpr int64_t kCopiedRows = 256;
-static_assert(kCopiedRows % kPanelOutputs == 0);
+// Rows of a matrix that a task copies, and that it reads at once: they stay in the cache.
+constexpr int64_t kCopiedRows = 1024;
+constexpr int64_t kReadRows = 64;
+static_assert(kCopiedRows % kReadRows == 0 && kReadRows % kPanelOutputs == 0);
 
 }  // namespace
 
@@ -148,43 +149,50 @@ void WeightStore::FillRandom(Weight& weight, std::byte* to) const {
   }
 }
 
-void WeightStore::CopyMatrices(std::span<const std::pair<Weight*, std::byte*>> copies) const {
+Status WeightStore::CopyRows(const Weight& weight, int64_t begin, int64_t end,
+                             std::byte* to) const {
+  const TensorInfo& info = table_.tensors.find(weight.name)->second;
+  const MappedFile& file = *table_.files[static_cast<size_t>(info.file)];
+  const auto row_bytes = info.size_bytes / static_cast<uint64_t>(weight.shape[0]);
+  const auto read = [&](int64_t first, int64_t last, std::byte* bytes) {
+    return file.ReadAt(info.offset + static_cast<uint64_t>(first) * row_bytes,
+                       {bytes, static_cast<uint64_t>(last - first) * row_bytes});
+  };
+  const auto at = [&](int64_t row) { return to + static_cast<uint64_t>(row) * row_bytes; };
+  if (weight.layout == BlockLayout::kRows) return read(begin, end, at(begin));
+  const BlockFormat& format = *BlockFormatOf(weight.dtype);
+  const int64_t row_blocks = weight.shape[1] / format.num_values;
+  std::vector<std::byte> rows(static_cast<uint64_t>(kReadRows) * row_bytes);
+  const int64_t in_panels = end / kPanelOutputs * kPanelOutputs;
+  for (int64_t first = begin; first < in_panels; first += kReadRows) {
+    const int64_t last = std::min(in_panels, first + kReadRows);
+    MOIETY_RETURN_IF_ERROR(read(first, last, rows.data()));
+    RowsToPanels(format, rows.data(), row_blocks, last - first, at(first));
+  }
+  return read(in_panels, end, at(in_panels));
+}
+
+Status WeightStore::CopyMatrices(std::span<const std::pair<Weight*, std::byte*>> copies) const {
   std::vector<int64_t> first_task = {0};
   for (const auto& [weight, to] : copies) {
     first_task.push_back(first_task.back() + (weight->shape[0] + kCopiedRows - 1) / kCopiedRows);
   }
+  std::vector<Status> statuses(static_cast<size_t>(first_task.back()));
   const auto copy = [&](int64_t task) {
     const auto next = std::upper_bound(first_task.begin(), first_task.end(), task);
     const auto index = static_cast<size_t>(next - first_task.begin() - 1);
     const auto& [weight, to] = copies[index];
-    const TensorInfo& info = table_.tensors.find(weight->name)->second;
-    const auto row_bytes = info.size_bytes / static_cast<uint64_t>(weight->shape[0]);
     const int64_t begin = (task - first_task[index]) * kCopiedRows;
-    const int64_t end = std::min(weight->shape[0], begin + kCopiedRows);
-    int64_t in_panels = begin;
-    if (weight->layout == BlockLayout::kPanels) {
-      const BlockFormat& format = *BlockFormatOf(weight->dtype);
-      in_panels = end / kPanelOutputs * kPanelOutputs;
-      RowsToPanels(format, FileBytes(info), weight->shape[1] / format.num_values, begin, in_panels,
-                   to);
-    }
-    const uint64_t rest = static_cast<uint64_t>(in_panels) * row_bytes;
-    std::memcpy(to + rest, FileBytes(info) + rest, static_cast<uint64_t>(end) * row_bytes - rest);
-    table_.files[static_cast<size_t>(info.file)]->Release(
-        info.offset + static_cast<uint64_t>(begin) * row_bytes,
-        info.offset + static_cast<uint64_t>(end) * row_bytes);
+    statuses[static_cast<size_t>(task)] =
+        CopyRows(*weight, begin, std::min(weight->shape[0], begin + kCopiedRows), to);
   };
   if (pool_ == nullptr) {
     for (int64_t task = 0; task < first_task.back(); ++task) copy(task);
   } else {
     pool_->ParallelFor(first_task.back(), copy);
   }
-  // The pages that two tasks shared.
-  for (const auto& [weight, to] : copies) {
-    const TensorInfo& info = table_.tensors.find(weight->name)->second;
-    table_.files[static_cast<size_t>(info.file)]->Release(info.offset,
-                                                          info.offset + info.size_bytes);
-  }
+  for (Status& status : statuses) MOIETY_RETURN_IF_ERROR(std::move(status));
+  return OkStatus();
 }
 
 Status WeightStore::Load() {
@@ -207,7 +215,7 @@ Status WeightStore::Load() {
     }
     next += size;
   }
-  CopyMatrices(copies);
+  MOIETY_RETURN_IF_ERROR(CopyMatrices(copies));
   for (Weight& weight : weights_) {
     const Weight& loaded = *by_name_.find(weight.name)->second;
     weight.data = loaded.data;

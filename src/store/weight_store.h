@@ -27,8 +27,8 @@ namespace moiety {
 enum class Residency : uint8_t {
   kMapped,  // read where the file is mapped: no copy, pages come in when touched
   // As kMapped, but matrices of blocks that products read are copied into panels (quant/panels.h)
-  // while loading, which are read faster; their pages of the file are given back. If memory would
-  // not hold the copies, all stay where they are.
+  // while loading, which are read faster. If memory would not hold the copies, all stay where they
+  // are.
   kRepacked,
   kResident,  // copied to memory of our own while loading, blocks into panels
 };
@@ -99,7 +99,9 @@ class WeightStore {
   Status Reserve();
   void FillRandom(Weight& weight, std::byte* to) const;
   // Copies the matrices that have memory, blocks into panels.
-  void CopyMatrices(std::span<const std::pair<Weight*, std::byte*>> copies) const;
+  Status CopyMatrices(std::span<const std::pair<Weight*, std::byte*>> copies) const;
+  // Rows [begin, end) of the matrix at `to`; whole panels and what is behind the last.
+  Status CopyRows(const Weight& weight, int64_t begin, int64_t end, std::byte* to) const;
 
   TensorTable table_;
   std::string where_;

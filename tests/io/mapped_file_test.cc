@@ -83,5 +83,20 @@ TEST(ReadFile, DoesNotAllocateForASizeAboveTheLimit) {
               HasSubstr("1.10 TB is more than the 1.05 MB"));
 }
 
+TEST(MappedFile, ReadsAtAnyPlace) {
+  const ScratchFolder scratch;
+  const std::filesystem::path path = scratch.Write("file", "0123456789");
+  const auto file = *MappedFile::Open(path);
+  std::string text(4, ' ');
+  ASSERT_TRUE(file->ReadAt(3, std::as_writable_bytes(std::span(text))).ok());
+  EXPECT_EQ(text, "3456");
+  ASSERT_TRUE(file->ReadAt(10, {}).ok());
+  // The file has become shorter since.
+  std::filesystem::resize_file(path, 5);
+  const Status status = file->ReadAt(3, std::as_writable_bytes(std::span(text)));
+  EXPECT_EQ(status.code(), StatusCode::kIoError);
+  EXPECT_THAT(status.message(), HasSubstr("ended at byte 5, expected 2 more"));
+}
+
 }  // namespace
 }  // namespace moiety

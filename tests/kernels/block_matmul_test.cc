@@ -95,7 +95,7 @@ std::vector<float> Multiply(const KernelTable& table, const BlockFormat& format,
 std::vector<std::byte> InPanels(const BlockFormat& format, const std::vector<std::byte>& rows,
                                 int64_t outputs, int64_t depth) {
   std::vector<std::byte> panels = rows;
-  RowsToPanels(format, rows.data(), depth / format.num_values, 0,
+  RowsToPanels(format, rows.data(), depth / format.num_values,
                outputs / kPanelOutputs * kPanelOutputs, panels.data());
   return panels;
 }

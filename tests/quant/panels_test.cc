@@ -28,7 +28,7 @@ TEST(Panels, RowsComeBackAsTheyWere) {
         const std::vector<std::byte> matrix = SomeBytes(rows * row_bytes);
         std::vector<std::byte> panels = matrix;
         const int64_t in_panels = rows / kPanelOutputs * kPanelOutputs;
-        RowsToPanels(*format, matrix.data(), row_blocks, 0, in_panels, panels.data());
+        RowsToPanels(*format, matrix.data(), row_blocks, in_panels, panels.data());
         std::vector<std::byte> row(static_cast<size_t>(row_bytes));
         for (int64_t i = 0; i < rows; ++i) {
           CopyRowOfPanels(*format, panels.data(), rows, row_blocks, i, row.data());
@@ -44,7 +44,7 @@ TEST(Panels, HoldAWordOfEachOutputSideBySide) {
   const BlockFormat& q8 = *BlockFormatOf(DType::kQ8_0);  // 2 bytes, then 8 words
   const std::vector<std::byte> matrix = SomeBytes(kPanelOutputs * 2 * q8.num_bytes);
   std::vector<std::byte> panel(matrix.size());
-  RowsToPanels(q8, matrix.data(), 2, 0, kPanelOutputs, panel.data());
+  RowsToPanels(q8, matrix.data(), 2, kPanelOutputs, panel.data());
   const auto at = [](int64_t i) { return static_cast<size_t>(i); };
   for (int64_t output = 0; output < kPanelOutputs; ++output) {
     for (int64_t block = 0; block < 2; ++block) {
@@ -83,7 +83,7 @@ TEST(Panels, AMatrixDecodesTheSameInEitherLayout) {
   std::vector<std::byte> rows(static_cast<size_t>(20 * 2 * q4.num_bytes));
   EncodeBlocks(q4, values.data(), nullptr, 20 * 512, rows.data());
   std::vector<std::byte> panels = rows;
-  RowsToPanels(q4, rows.data(), 2, 0, 16, panels.data());
+  RowsToPanels(q4, rows.data(), 2, 16, panels.data());
   Weight matrix = {"w", {}, DType::kQ4_K, {20, 512}, rows.data()};
   Weight in_panels = matrix;
   in_panels.data = panels.data();
