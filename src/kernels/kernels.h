@@ -54,8 +54,14 @@ inline constexpr int64_t PackedBf16Stride(int64_t depth) { return (depth + 31) /
 struct QuantizedRows {
   const int8_t* values;  // [rows, depth], in [-127, 127]
   const float* scales;   // [rows, depth / block_values]
-  const int16_t* sums;   // [rows, depth / kPartValues]: of the values of each part
+  // [rows, depth / block_values, BlockSums(block_values)]: of the values of each part of 16, then,
+  // if a block has 256, of each 32.
+  const int16_t* sums;
 };
+inline constexpr int64_t BlockSums(int64_t block_values) {
+  const int64_t parts = block_values / kPartValues;
+  return block_values == kMaxBlockValues ? parts + parts / 2 : parts;
+}
 struct QuantizeArgs {
   const float* x;  // [rows, depth]
   int64_t x_stride;

@@ -117,7 +117,8 @@ class Inputs {
   QuantizedRows Quantize(const Matrix& x, int64_t block_values) {
     auto* const values = exec_.Allocate<int8_t>(x.rows * x.cols);
     auto* const scales = exec_.Allocate<float>(x.rows * (x.cols / block_values));
-    auto* const sums = exec_.Allocate<int16_t>(x.rows * (x.cols / kPartValues));
+    const int64_t row_sums = x.cols / block_values * BlockSums(block_values);
+    auto* const sums = exec_.Allocate<int16_t>(x.rows * row_sums);
     if (!exec_.ok()) return {};
     exec_.pool().ParallelFor((x.rows + kBlockRows - 1) / kBlockRows, [&](int64_t task) {
       const int64_t row = task * kBlockRows;
@@ -129,7 +130,7 @@ class Inputs {
           .block_values = block_values,
           .values = values + row * x.cols,
           .scales = scales + row * (x.cols / block_values),
-          .sums = sums + row * (x.cols / kPartValues),
+          .sums = sums + row * row_sums,
       });
     });
     return {values, scales, sums};
@@ -154,13 +155,14 @@ void MultiplyBlock(const KernelTable& kernels, const Factors& f, int64_t first, 
       f.w->data + DTypeBytes(f.w->dtype, static_cast<uint64_t>(block.begin * depth));
   const float* const bias = f.bias ? f.bias.f32() + block.begin : nullptr;
   if (IsBlockFormat(f.w->dtype)) {
-    const int64_t row_blocks = depth / static_cast<int64_t>(DTypeBlockValues(f.w->dtype));
+    const auto block_values = static_cast<int64_t>(DTypeBlockValues(f.w->dtype));
+    const int64_t row_blocks = depth / block_values;
     const QuantizedRows& x = f.input.int8;
     kernels.block_matmul({
         .format = f.w->dtype,
         .layout = f.w->layout,
         .x = {x.values + first * depth, x.scales + first * row_blocks,
-              x.sums + first * (depth / kPartValues)},
+              x.sums + first * row_blocks * BlockSums(block_values)},
         .w = w,
         .bias = bias,
         .y = y,

@@ -61,7 +61,8 @@ Quantized Quantize(const KernelTable& table, const std::vector<float>& x, int64_
   const auto count = static_cast<size_t>(rows * depth);
   Quantized q = {std::vector<int8_t>(count),
                  std::vector<float>(count / static_cast<size_t>(block_values)),
-                 std::vector<int16_t>(count / static_cast<size_t>(kPartValues))};
+                 std::vector<int16_t>(count / static_cast<size_t>(block_values) *
+                                      static_cast<size_t>(BlockSums(block_values)))};
   table.quantize_rows({.x = x.data(),
                        .x_stride = static_cast<int64_t>(x.size()) / std::max<int64_t>(rows, 1),
                        .rows = rows,

@@ -31,13 +31,19 @@ constexpr int64_t kPanelParts = kPanelOutputs / kBlockLanes;  // registers of a 
 // Parts of a block that may differ from their neighbours.
 template <class F>
 constexpr int kNumParts = F::kValues / (F::kEqualParts * static_cast<int>(kPartValues));
+// Pairs of parts, and the first of the sums of values that belong to the parts.
 template <class F>
-constexpr int kNumPairs = F::kValues / static_cast<int>(2 * kPartValues);
+constexpr int kNumPairs = kNumParts<F> < 2 ? 1 : kNumParts<F> / 2;
+template <class F>
+constexpr int64_t kFirstSum = F::kValues == kMaxBlockValues&& F::kEqualParts == 2 ? kMaxParts : 0;
 // What is to be taken from each code.
 template <class F>
 constexpr int kOffsetOf = BlockLanes::kSigned&& F::kOffset == 128 ? 0 : F::kOffset;
 template <class F>
 constexpr bool kHasParts = F::kValues == kMaxBlockValues;
+
+// How far before they are used blocks are asked for.
+constexpr int64_t kAheadBytes = 8192;
 
 template <class T>
 inline T LoadLanes(const void* p) {
@@ -82,7 +88,7 @@ struct PanelLanes {
     const Words codes = F::Codes(*this, group);
     return kOffsetOf<F> == F::kOffset ? codes : codes ^ 0x80808080U;
   }
-  // Factors and minimums of parts 2 · i and 2 · i + 1, as int16.
+  // Factors and minimums of a pair of parts, as int16; the only part of 32 values is both.
   Words PartPair(int i) const {
     return PairOf(i, [&](int p) { return F::Part(*this, p); });
   }
@@ -93,12 +99,7 @@ struct PanelLanes {
  private:
   template <class Of>
   static Words PairOf(int i, const Of& of) {
-    if constexpr (F::kEqualParts == 2) {
-      const Words both = of(i);
-      return (both & 0xFFFF) | both << 16;
-    } else {
-      return (of(2 * i) & 0xFFFF) | of(2 * i + 1) << 16;
-    }
+    return (of(2 * i) & 0xFFFF) | of(kNumParts<F> < 2 ? 0 : 2 * i + 1) << 16;
   }
 };
 
@@ -113,6 +114,11 @@ struct TakenLanes {
   Floats min_scale;
 
   void Take(const PanelLanes<F>& lanes) {
+    // What is next comes from memory meanwhile.
+#pragma GCC unroll 64
+    for (int word = 0; word < kBlockWords<F>; word += 64 / (4 * kPanelOutputs)) {
+      __builtin_prefetch(lanes.words + kAheadBytes + word * 4 * kPanelOutputs, 0, 2);
+    }
     scale = F::Scale(lanes);
 #pragma GCC unroll 64
     for (int group = 0; group < F::kValues / 4; ++group) codes[group] = lanes.CodesOf(group);
@@ -152,7 +158,7 @@ inline void AddBlock(const BlockMatmulArgs& a, const Lanes& lanes, Floats scale,
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
     x[r] = a.x.values + (row + r) * a.depth + at * F::kValues;
-    sums[r] = a.x.sums + ((row + r) * row_blocks + at) * (F::kValues / kPartValues);
+    sums[r] = a.x.sums + ((row + r) * row_blocks + at) * BlockSums(F::kValues) + kFirstSum<F>;
   }
   const auto pair_of = [&](int r, int i) {
     int32_t two;
@@ -285,14 +291,13 @@ struct StreamLanes : PanelLanes<F> {
 // R rows from `row` on with the outputs of a panel; returns R.
 template <class F, int R>
 int64_t StreamPanel(const BlockMatmulArgs& a, Panel<F>& panel, int64_t output, int64_t row) {
-  constexpr int64_t kAhead = 8192;
   const int64_t row_blocks = a.depth / F::kValues;
   Floats acc[kPanelParts][R] = {};
   for (int64_t at = 0; at < row_blocks; ++at) {
     const PanelLanes<F> all = panel.At(at);
 #pragma GCC unroll 4
     for (int64_t part = 0; part < kPanelParts; ++part) {
-      const StreamLanes<F> lanes = {PartOfPanel<F>(all, part), all.words + kAhead};
+      const StreamLanes<F> lanes = {PartOfPanel<F>(all, part), all.words + kAheadBytes};
       Floats min_scale = {};
       if constexpr (F::kHasMins) min_scale = F::MinScale(lanes);
       AddBlock<F, R>(a, lanes, F::Scale(lanes), min_scale, row, at, acc[part]);

@@ -28,7 +28,7 @@ inline void QuantizeBlock(const float* x, int8_t* values, float* scale, int16_t*
   *scale = !finite ? __builtin_nanf("") : zero ? 0.0F : largest / 127.0F;
   if (zero) {
     for (int i = 0; i < N; ++i) values[i] = 0;
-    for (int i = 0; i < N / kPartValues; ++i) sums[i] = 0;
+    for (int i = 0; i < BlockSums(N); ++i) sums[i] = 0;
     return;
   }
   // Adding 1.5 · 2^23 rounds to an integer, ties to even, which then stands in the low bits.
@@ -43,19 +43,24 @@ inline void QuantizeBlock(const float* x, int8_t* values, float* scale, int16_t*
     }
     sums[part] = static_cast<int16_t>(sum);
   }
+  for (int i = N / kPartValues; i < BlockSums(N); ++i) {
+    const int16_t* two = sums + 2 * (i - N / kPartValues);
+    sums[i] = static_cast<int16_t>(two[0] + two[1]);
+  }
 }
 
 void QuantizeRows(const QuantizeArgs& a) {
   for (int64_t row = 0; row < a.rows; ++row) {
     const float* x = a.x + row * a.x_stride;
     int8_t* values = a.values + row * a.depth;
-    int16_t* sums = a.sums + row * (a.depth / kPartValues);
+    int16_t* sums = a.sums + row * (a.depth / a.block_values) * BlockSums(a.block_values);
     float* scales = a.scales + row * (a.depth / a.block_values);
-    for (int64_t k = 0; k < a.depth; k += a.block_values, ++scales) {
+    for (int64_t k = 0; k < a.depth;
+         k += a.block_values, ++scales, sums += BlockSums(a.block_values)) {
       if (a.block_values == 32) {
-        QuantizeBlock<32>(x + k, values + k, scales, sums + k / kPartValues);
+        QuantizeBlock<32>(x + k, values + k, scales, sums);
       } else {
-        QuantizeBlock<256>(x + k, values + k, scales, sums + k / kPartValues);
+        QuantizeBlock<256>(x + k, values + k, scales, sums);
       }
     }
   }

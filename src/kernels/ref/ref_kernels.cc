@@ -127,10 +127,16 @@ void QuantizeRows(const QuantizeArgs& a) {
                                                        : zero ? 0.0F
                                                               : largest / 127.0F;
     }
-    for (int64_t part = 0; part < a.depth / kPartValues; ++part) {
-      const int8_t* values = a.values + row * a.depth + part * kPartValues;
-      a.sums[row * (a.depth / kPartValues) + part] =
-          static_cast<int16_t>(std::accumulate(values, values + kPartValues, 0));
+    int16_t* sums = a.sums + row * (a.depth / a.block_values) * BlockSums(a.block_values);
+    for (int64_t first = 0; first < a.depth; first += a.block_values) {
+      const int8_t* values = a.values + row * a.depth + first;
+      const auto add_sums = [&](int64_t n) {
+        for (int64_t i = 0; i < a.block_values; i += n) {
+          *sums++ = static_cast<int16_t>(std::accumulate(values + i, values + i + n, 0));
+        }
+      };
+      add_sums(kPartValues);
+      if (a.block_values == kMaxBlockValues) add_sums(2 * kPartValues);
     }
   }
 }
