@@ -73,7 +73,18 @@ const EngineOptions& OptionsOf(EngineFlags& flags) {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, EngineFlags& flags) {
-  return Engine::Open(model, OptionsOf(flags));
+  const EngineOptions& options = OptionsOf(flags);
+  Result<std::unique_ptr<Engine>> engine = Engine::Open(model, options);
+  if (engine.ok() && (*engine)->store().residency() != options.residency) {
+    std::fputs(
+        Format(
+            "moiety: {}: {} of weights stay in the file, as memory would not hold them repacked: "
+            "computing is slower\n",
+            model.string(), FormatBytes((*engine)->store().mapped_bytes()))
+            .c_str(),
+        stderr);
+  }
+  return engine;
 }
 
 Result<std::unique_ptr<Engine>> OpenShape(const std::filesystem::path& config, EngineFlags& flags,

@@ -385,7 +385,8 @@ void TakePanels(const BlockMatmulArgs& a) {
 
 template <class F>
 void MatmulOfBlocks(const BlockMatmulArgs& a) {
-  constexpr int64_t kMinTaken = 17;  // fewer rows do not pay for it
+  // Fewer rows do not pay for it; small parts take longer to find.
+  constexpr int64_t kMinTaken = F::kEqualParts == 1 ? 9 : 17;
   if (a.rows >= kMinTaken) {
     TakePanels<F>(a);
   } else {
