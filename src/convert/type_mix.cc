@@ -268,7 +268,10 @@ std::string Upper(std::string_view text) {
 std::span<const TypeMix> TypeMixes() { return kMixes; }
 
 const TypeMix* FindTypeMix(std::string_view name) {
-  const std::string upper = Upper(name);
+  std::string upper = Upper(name);
+  for (const std::string_view base : {"Q3_K", "Q4_K", "Q5_K"}) {
+    if (upper == base) upper += "_M";
+  }
   const auto* const it = std::find_if(std::begin(kMixes), std::end(kMixes),
                                       [&](const TypeMix& mix) { return mix.name == upper; });
   return it == std::end(kMixes) ? nullptr : it;

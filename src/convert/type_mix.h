@@ -64,7 +64,7 @@ struct TypeMix {
 };
 
 std::span<const TypeMix> TypeMixes();
-// Any case; null if there is none.
+// Any case; Q3_K, Q4_K and Q5_K are their M mixes, as in llama.cpp. Null if there is none.
 const TypeMix* FindTypeMix(std::string_view name);
 // "F32, F16, …" for messages.
 std::string TypeMixNames();

@@ -80,6 +80,7 @@ TEST(TypeMix, NamesAndNumbersDiffer) {
     EXPECT_EQ(FindTypeMix(mix.name), &mix);
   }
   EXPECT_EQ(FindTypeMix("q4_k_m")->file_type, 15U);
+  EXPECT_EQ(FindTypeMix("q5_k")->name, "Q5_K_M");
   EXPECT_EQ(FindTypeMix("Q4"), nullptr);
   EXPECT_THAT(TypeMixNames(), HasSubstr("F32, F16, BF16, Q8_0"));
 }
