@@ -37,7 +37,10 @@ struct LoadOptions {
   int num_threads = 0;  // 0: as many as the process may use
   std::string isa;  // "ref", "avx2", "avx512", "amx", "neon"; empty: MOIETY_ISA, else the fastest
   uint64_t memory_limit_bytes = 0;  // of weights, KV cache and buffers together; 0: no limit
-  bool copy_weights = false;  // to memory of our own; otherwise they are mapped from the files
+  // To memory of our own. Otherwise they are mapped from the files, but quantized ones, which are
+  // read faster when repacked; without that they are mapped too, which processes can share.
+  bool copy_weights = false;
+  bool repack_weights = true;
   // Of the KV cache; the model's head_dim must suit it.
   CacheType key_type = CacheType::kF32;
   CacheType value_type = CacheType::kF32;

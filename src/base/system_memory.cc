@@ -17,15 +17,17 @@ std::optional<uint64_t> NumberIn(const std::string& path) {
   return number;
 }
 
-// "inactive_file 123" of memory.stat: page cache, which counts as used but is given back.
-uint64_t InactiveFileBytes(const std::string& folder) {
+// "inactive_file 123" and "active_file 456" of memory.stat: page cache, which counts as used but is
+// given back.
+uint64_t FileCacheBytes(const std::string& folder) {
   std::ifstream file(folder + "/memory.stat");
   std::string name;
   uint64_t bytes = 0;
+  uint64_t sum = 0;
   while (file >> name >> bytes) {
-    if (name == "inactive_file") return bytes;
+    if (name == "inactive_file" || name == "active_file") sum += bytes;
   }
-  return 0;
+  return sum;
 }
 
 // What cgroup v2 leaves: the tightest of this process's group and those around it.
@@ -40,7 +42,7 @@ uint64_t CgroupBytes() {
     const std::string folder = "/sys/fs/cgroup" + path;
     if (const auto limit = NumberIn(folder + "/memory.max"); limit.has_value()) {
       const uint64_t used = NumberIn(folder + "/memory.current").value_or(0);
-      const uint64_t kept = used - std::min(used, InactiveFileBytes(folder));
+      const uint64_t kept = used - std::min(used, FileCacheBytes(folder));
       left = std::min(left, *limit - std::min(*limit, kept));
     }
     if (path.empty()) return left;

@@ -74,7 +74,7 @@ Status MappedFile::ReadAt(uint64_t offset, std::span<std::byte> to) const {
     if (got < 0) return SystemError("read", path_);
     if (got == 0) {
       return IoError(
-          Format("{}: ended at byte {}, expected {} more", path_.string(), offset, to.size()));
+          Format("{}: ended before byte {}, expected {} more", path_.string(), offset, to.size()));
     }
     offset += static_cast<uint64_t>(got);
     to = to.subspan(static_cast<size_t>(got));

@@ -58,7 +58,7 @@ struct QuantizedRows {
   // if a block has 256, of each 32.
   const int16_t* sums;
 };
-inline constexpr int64_t BlockSums(int64_t block_values) {
+[[gnu::always_inline]] inline constexpr int64_t BlockSums(int64_t block_values) {
   const int64_t parts = block_values / kPartValues;
   return block_values == kMaxBlockValues ? parts + parts / 2 : parts;
 }
@@ -80,7 +80,8 @@ struct BlockMatmulArgs {
   DType format;
   BlockLayout layout;
   QuantizedRows x;
-  const std::byte* w;  // [outputs, depth / values of a block] blocks in `layout`, of any alignment
+  const std::byte* w;  // [outputs, depth / values of a block] blocks in `layout`, of any alignment;
+                       // of panels some may be left out, but only whole ones
   const float* bias;   // [outputs] or null
   float* y;            // [rows, outputs]
   int64_t y_stride;

@@ -64,9 +64,25 @@ MOIETY_INLINE Words NibblesOf16(Words bytes, int group) {
 // Of 32 values, whose fifth bits are the bits of `bits`, those of a group at their places.
 template <class Words>
 MOIETY_INLINE Words FifthBits(Words bits, int group) {
-  // Bit i goes to 7 · i + i.
+  // Bit i goes to 8 · i: the product has it at i, 7 + i, 14 + i and 21 + i.
   return ((bits >> (4 * group) & 15) * 0x00204081U & 0x01010101U) << 4;
 }
+
+// What the first word of Q4_1 and Q5_1 says: the minimum is added, once per value.
+struct AddedMinimum {
+  template <class L>
+  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
+    return L::Half(l.At(0));
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Floats MinScale(const L& l) {
+    return -L::Half(l.At(0) >> 16);
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Min(const L& /*l*/, int /*p*/) {
+    return typename L::Words{} + 1;
+  }
+};
 
 }  // namespace moiety
 

@@ -26,6 +26,26 @@ MOIETY_INLINE Words KScale(Words first, Words last, int p) {
   return (last >> (8 * p - 32) & 15) | (first >> (8 * p - 26) & 3) << 4;
 }
 
+// What the first four words of Q4_K and Q5_K say.
+struct KParts {
+  template <class L>
+  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
+    return L::Half(l.At(0));
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Floats MinScale(const L& l) {
+    return L::Half(l.At(0) >> 16);
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Part(const L& l, int p) {
+    return KScale(l.At(1), l.At(3), p);
+  }
+  template <class L>
+  MOIETY_INLINE static typename L::Words Min(const L& l, int p) {
+    return KScale(l.At(2), l.At(3) >> 4, p);
+  }
+};
+
 // 256 values to q in [0, high]: x ≈ d · scale · q - dmin · minimum.
 struct KFit {
   uint16_t scale;      // d, f16

@@ -8,7 +8,7 @@
 
 namespace moiety {
 
-struct Q4_K {
+struct Q4_K : KParts {
   static constexpr DType kType = DType::kQ4_K;
   static constexpr int kValues = 256;
   static constexpr int kOffset = 0;
@@ -25,22 +25,6 @@ struct Q4_K {
   };
   static_assert(sizeof(Block) == 144);
 
-  template <class L>
-  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
-    return L::Half(l.At(0));
-  }
-  template <class L>
-  MOIETY_INLINE static typename L::Floats MinScale(const L& l) {
-    return L::Half(l.At(0) >> 16);
-  }
-  template <class L>
-  MOIETY_INLINE static typename L::Words Part(const L& l, int p) {
-    return KScale(l.At(1), l.At(3), p);
-  }
-  template <class L>
-  MOIETY_INLINE static typename L::Words Min(const L& l, int p) {
-    return KScale(l.At(2), l.At(3) >> 4, p);
-  }
   template <class L>
   MOIETY_INLINE static typename L::Words Codes(const L& l, int group) {
     return l.At(4 + group / 16 * 8 + group % 8) >> (group / 8 % 2 * 4) & 0x0F0F0F0FU;

@@ -7,7 +7,7 @@
 
 namespace moiety {
 
-struct Q5_1 {
+struct Q5_1 : AddedMinimum {
   static constexpr DType kType = DType::kQ5_1;
   static constexpr int kValues = 32;
   static constexpr int kOffset = 0;
@@ -23,18 +23,6 @@ struct Q5_1 {
   };
   static_assert(sizeof(Block) == 24);
 
-  template <class L>
-  MOIETY_INLINE static typename L::Floats Scale(const L& l) {
-    return L::Half(l.At(0));
-  }
-  template <class L>
-  MOIETY_INLINE static typename L::Floats MinScale(const L& l) {
-    return -L::Half(l.At(0) >> 16);
-  }
-  template <class L>
-  MOIETY_INLINE static typename L::Words Min(const L& /*l*/, int /*p*/) {
-    return typename L::Words{} + 1;
-  }
   template <class L>
   MOIETY_INLINE static typename L::Words Codes(const L& l, int group) {
     return NibblesOf16(l.At(2 + group % 4), group) | FifthBits(l.At(1), group);

@@ -23,7 +23,9 @@ Result<LanguageModel> LanguageModel::Load(const std::filesystem::path& folder,
     engine_options.memory_limit_bytes = options.memory_limit_bytes;
   engine_options.key_type = options.key_type;
   engine_options.value_type = options.value_type;
-  engine_options.residency = options.copy_weights ? Residency::kResident : Residency::kRepacked;
+  engine_options.residency = options.copy_weights     ? Residency::kResident
+                             : options.repack_weights ? Residency::kRepacked
+                                                      : Residency::kMapped;
   MOIETY_ASSIGN_OR_RETURN(std::unique_ptr<Engine> engine, Engine::Open(folder, engine_options));
   return LanguageModel(std::move(engine));
 }

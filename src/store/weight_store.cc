@@ -26,10 +26,13 @@ void WidenVector(const std::byte* from, DType dtype, int64_t count, float offset
   for (int64_t i = 0; i < count; ++i) to[i] = to[i] + offset;
 }
 
-// Rows of a matrix that a task copies, and that it reads at once: they stay in the cache.
+// Rows of a matrix that a task copies.
 constexpr int64_t kCopiedRows = 1024;
-constexpr int64_t kReadRows = 64;
-static_assert(kCopiedRows % kReadRows == 0 && kReadRows % kPanelOutputs == 0);
+static_assert(kCopiedRows % kPanelOutputs == 0);
+// What a task reads at once stays in the cache, if a panel does.
+constexpr int64_t kReadBytes = 256 << 10;
+// Left beside repacked weights for the KV cache and buffers, at least.
+constexpr uint64_t kOtherMemory = uint64_t{1} << 30;
 
 }  // namespace
 
@@ -119,8 +122,14 @@ Status WeightStore::Reserve() {
     return bytes;
   };
   if (residency_ == Residency::kRepacked) {
+    uint64_t repacked = 0;
+    for (const auto& [name, weight] : by_name_)
+      repacked += IsRepacked(*weight) ? OwnBytes(*weight) : 0;
     const uint64_t available = AvailableMemoryBytes();
-    if (available != 0 && own_bytes() > available - available / 8) residency_ = Residency::kMapped;
+    // There is more to keep than weights.
+    if (available != 0 && repacked + kOtherMemory > available - available / 8) {
+      residency_ = repacked == 0 ? residency_ : Residency::kMapped;
+    }
   }
   mapped_bytes_ = residency_ == Residency::kResident ? 0 : declared_bytes_;
   for (const auto& [name, weight] : by_name_) {
@@ -162,12 +171,19 @@ Status WeightStore::CopyRows(const Weight& weight, int64_t begin, int64_t end,
   if (weight.layout == BlockLayout::kRows) return read(begin, end, at(begin));
   const BlockFormat& format = *BlockFormatOf(weight.dtype);
   const int64_t row_blocks = weight.shape[1] / format.num_values;
-  std::vector<std::byte> rows(static_cast<uint64_t>(kReadRows) * row_bytes);
+  const int64_t panel_bytes = kPanelOutputs * static_cast<int64_t>(row_bytes);
+  const int64_t read_rows = std::max(int64_t{1}, kReadBytes / panel_bytes) * kPanelOutputs;
+  const size_t buffer_bytes = static_cast<uint64_t>(read_rows) * row_bytes;
+  const AlignedBytes rows = AllocateAligned(buffer_bytes);
+  if (rows == nullptr) {
+    return ResourceExhausted(
+        Format("out of memory: no {} for repacking weights", FormatBytes(buffer_bytes)));
+  }
   const int64_t in_panels = end / kPanelOutputs * kPanelOutputs;
-  for (int64_t first = begin; first < in_panels; first += kReadRows) {
-    const int64_t last = std::min(in_panels, first + kReadRows);
-    MOIETY_RETURN_IF_ERROR(read(first, last, rows.data()));
-    RowsToPanels(format, rows.data(), row_blocks, last - first, at(first));
+  for (int64_t first = begin; first < in_panels; first += read_rows) {
+    const int64_t last = std::min(in_panels, first + read_rows);
+    MOIETY_RETURN_IF_ERROR(read(first, last, rows.get()));
+    RowsToPanels(format, rows.get(), row_blocks, last - first, at(first));
   }
   return read(in_panels, end, at(in_panels));
 }

@@ -78,7 +78,7 @@ class WeightStore {
 
   // kMapped also where kRepacked was asked for and memory does not hold the copies.
   Residency residency() const { return residency_; }
-  // Declared bytes that are read where they are mapped.
+  // Declared bytes but those of matrices that are copied or repacked as residency() has it.
   uint64_t mapped_bytes() const { return mapped_bytes_; }
   // Where the weights come from if not from files.
   const std::optional<RandomWeights>& random() const { return random_; }

@@ -95,7 +95,7 @@ TEST(MappedFile, ReadsAtAnyPlace) {
   std::filesystem::resize_file(path, 5);
   const Status status = file->ReadAt(3, std::as_writable_bytes(std::span(text)));
   EXPECT_EQ(status.code(), StatusCode::kIoError);
-  EXPECT_THAT(status.message(), HasSubstr("ended at byte 5, expected 2 more"));
+  EXPECT_THAT(status.message(), HasSubstr("ended before byte 5, expected 2 more"));
 }
 
 }  // namespace

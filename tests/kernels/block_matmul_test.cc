@@ -173,21 +173,28 @@ TEST_P(BlockKernels, MultiplyManyRowsAndExtremes) {
     }
     const Quantized x = Quantize(ref_, extremes, rows, depth, format->num_values);
     std::vector<std::byte> w = RandomBlocks(*format, outputs * depth, 9);
-    // Bytes of all ones or zeros where no value becomes too large.
+    // Bytes of all ones, zeros and the ends of what has a sign, where no value becomes too large.
+    constexpr std::byte kExtremes[] = {std::byte{255}, std::byte{0}, std::byte{128},
+                                       std::byte{127}};
     std::vector<float> values(static_cast<size_t>(format->num_values));
     for (size_t i = 0; i < w.size(); i += static_cast<size_t>(format->num_bytes)) {
       std::vector<std::byte> block(w.begin() + static_cast<int64_t>(i),
                                    w.begin() + static_cast<int64_t>(i) + format->num_bytes);
       for (size_t j = 4; j + 4 < block.size(); ++j)
-        block[j] = i % 2 == 0 ? std::byte{255} : std::byte{0};
+        block[j] = kExtremes[i / static_cast<size_t>(format->num_bytes) % 4];
       format->decode(block.data(), format->num_values, values.data());
       if (std::all_of(values.begin(), values.end(), [](float v) { return std::fabs(v) < 1e9F; })) {
         std::copy(block.begin(), block.end(), w.begin() + static_cast<int64_t>(i));
       }
     }
     for (const int64_t some : {int64_t{1}, int64_t{4}, rows}) {
-      ASSERT_TRUE(SameBits(Multiply(table_, *format, x, w, some, outputs, depth, nullptr),
-                           Multiply(ref_, *format, x, w, some, outputs, depth, nullptr)))
+      const auto expected = Multiply(ref_, *format, x, w, some, outputs, depth, nullptr);
+      ASSERT_TRUE(
+          SameBits(Multiply(table_, *format, x, w, some, outputs, depth, nullptr), expected))
+          << DTypeName(format->dtype) << ", rows " << some;
+      ASSERT_TRUE(SameBits(Multiply(table_, *format, x, InPanels(*format, w, outputs, depth), some,
+                                    outputs, depth, nullptr, BlockLayout::kPanels),
+                           expected))
           << DTypeName(format->dtype) << ", rows " << some;
     }
   }

@@ -221,6 +221,15 @@ TEST_F(WeightStoreTest, NothingDeclaredLoadsNothing) {
   EXPECT_EQ(budget_.used_bytes(), 0U);
 }
 
+TEST_F(WeightStoreTest, AFileThatBecameShorterIsAnError) {
+  WeightStore store(table_, "the/model", Residency::kResident, budget_);
+  ASSERT_TRUE(store.Declare(kHead, "m32", {3, 5}).ok());
+  std::filesystem::resize_file(scratch_.path() / "a.safetensors", 16);
+  const Status status = store.Load();
+  EXPECT_EQ(status.code(), StatusCode::kIoError);
+  EXPECT_THAT(status.message(), AllOf(HasSubstr("a.safetensors"), HasSubstr("ended before byte")));
+}
+
 // The format aligns nothing: a matrix may begin at any byte of its file.
 TEST_F(WeightStoreTest, MisalignedTensorsAreCopied) {
   const std::vector<float> values = RandomValues(6, 9);
@@ -250,7 +259,7 @@ TEST_F(WeightStoreTest, MisalignedTensorsAreCopied) {
 
 // Blocks that products read go to panels of our own; what is only looked up in stays mapped.
 TEST_F(WeightStoreTest, BlocksAreRepacked) {
-  constexpr int64_t kRows = 600;  // more than a task copies, and some behind the last panel
+  constexpr int64_t kRows = 2 * 1024 + 24;  // more than tasks copy; some behind the last panel
   const auto rows = static_cast<size_t>(kRows);
   std::string raw(1 + 2 * rows * 288 + rows * 34, 'x');
   for (size_t i = 0; i < raw.size(); ++i) raw[i] = static_cast<char>(i * 31 % 127);

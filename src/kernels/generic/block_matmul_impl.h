@@ -27,7 +27,7 @@ using Ints = BlockLanes::Ints;
 using Floats = BlockLanes::Floats;
 
 constexpr int64_t kBlockLanes = BlockLanes::kLanes;
-constexpr int64_t kPanelParts = kPanelOutputs / kBlockLanes;  // registers of a row of a panel
+constexpr int64_t kPanelRegisters = kPanelOutputs / kBlockLanes;  // of a word of a panel
 // Parts of a block that may differ from their neighbours.
 template <class F>
 constexpr int kNumParts = F::kValues / (F::kEqualParts * static_cast<int>(kPartValues));
@@ -114,11 +114,6 @@ struct TakenLanes {
   Floats min_scale;
 
   void Take(const PanelLanes<F>& lanes) {
-    // What is next comes from memory meanwhile.
-#pragma GCC unroll 64
-    for (int word = 0; word < kBlockWords<F>; word += 64 / (4 * kPanelOutputs)) {
-      __builtin_prefetch(lanes.words + kAheadBytes + word * 4 * kPanelOutputs, 0, 2);
-    }
     scale = F::Scale(lanes);
 #pragma GCC unroll 64
     for (int group = 0; group < F::kValues / 4; ++group) codes[group] = lanes.CodesOf(group);
@@ -240,6 +235,12 @@ class Panel {
     if (format_ == nullptr) {
       return {bytes_ + at * kWordBytes, bytes_ + row_blocks_ * kWordBytes + at * kOddBytesOfPanel};
     }
+    for (int64_t i = 0; i < count_; ++i) {
+      const std::byte* next = bytes_ + (i * row_blocks_ + at + 2) * kBlockBytes;
+      for (int64_t byte = 0; byte < kBlockBytes; byte += 64) {
+        __builtin_prefetch(next + byte, 0, 2);
+      }
+    }
     CopyToPanel(*format_, bytes_ + at * kBlockBytes, row_blocks_ * kBlockBytes, count_, 1, words_,
                 odd_);
     return {words_, odd_};
@@ -259,8 +260,8 @@ class Panel {
 };
 
 template <class F>
-inline PanelLanes<F> PartOfPanel(PanelLanes<F> lanes, int64_t part) {
-  return {lanes.words + part * 4 * kBlockLanes, lanes.odd + part * kOddBytes<F> * kBlockLanes};
+inline PanelLanes<F> RegisterOfPanel(PanelLanes<F> lanes, int64_t i) {
+  return {lanes.words + i * 4 * kBlockLanes, lanes.odd + i * kOddBytes<F> * kBlockLanes};
 }
 
 // `count` outputs of a panel.
@@ -276,13 +277,16 @@ inline void StoreOutputs(const BlockMatmulArgs& a, int64_t row, int64_t output, 
 template <class F>
 struct StreamLanes : PanelLanes<F> {
   const std::byte* ahead;  // what comes from memory into the second level meanwhile
-  // A share of a block: step i of `steps` in one of `pieces`.
+  int64_t number;          // of the register: each asks for its share
+  // Of a block: step i of `steps` in one of `pieces`.
   void Prefetch(int piece, int pieces, int i, int steps) const {
     constexpr int kLines = kBlockWords<F> * 4 * static_cast<int>(kPanelOutputs) / 64;
-    const int lines = kLines / pieces;
+    const int lines = (kLines + pieces - 1) / pieces;
 #pragma GCC unroll 16
     for (int line = lines * i / steps; line < lines * (i + 1) / steps; ++line) {
-      __builtin_prefetch(ahead + (piece * lines + line) * 64, 0, 2);
+      if (line % kPanelRegisters == number) {
+        __builtin_prefetch(ahead + (piece * lines + line) * 64, 0, 2);
+      }
     }
   }
   Ints PartOf(int p) const { return (Ints)F::Part(*this, p); }
@@ -292,23 +296,23 @@ struct StreamLanes : PanelLanes<F> {
 template <class F, int R>
 int64_t StreamPanel(const BlockMatmulArgs& a, Panel<F>& panel, int64_t output, int64_t row) {
   const int64_t row_blocks = a.depth / F::kValues;
-  Floats acc[kPanelParts][R] = {};
+  Floats acc[kPanelRegisters][R] = {};
   for (int64_t at = 0; at < row_blocks; ++at) {
     const PanelLanes<F> all = panel.At(at);
 #pragma GCC unroll 4
-    for (int64_t part = 0; part < kPanelParts; ++part) {
-      const StreamLanes<F> lanes = {PartOfPanel<F>(all, part), all.words + kAheadBytes};
+    for (int64_t i = 0; i < kPanelRegisters; ++i) {
+      const StreamLanes<F> lanes = {RegisterOfPanel<F>(all, i), all.words + kAheadBytes, i};
       Floats min_scale = {};
       if constexpr (F::kHasMins) min_scale = F::MinScale(lanes);
-      AddBlock<F, R>(a, lanes, F::Scale(lanes), min_scale, row, at, acc[part]);
+      AddBlock<F, R>(a, lanes, F::Scale(lanes), min_scale, row, at, acc[i]);
     }
   }
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
     alignas(64) float sums[kPanelOutputs];
 #pragma GCC unroll 4
-    for (int64_t part = 0; part < kPanelParts; ++part) {
-      StoreLanes(acc[part][r], sums + part * kBlockLanes);
+    for (int64_t i = 0; i < kPanelRegisters; ++i) {
+      StoreLanes(acc[i][r], sums + i * kBlockLanes);
     }
     StoreOutputs(a, row + r, output, panel.count(), sums);
   }
@@ -354,28 +358,32 @@ void TakePanels(const BlockMatmulArgs& a) {
   constexpr int64_t kChunk = 128;
   const int64_t row_blocks = a.depth / F::kValues;
   TakenLanes<F> lanes;
-  Floats acc[kPanelParts][kChunk];
+  Floats acc[kPanelRegisters][kChunk];
   for (int64_t first = 0; first < a.rows; first += kChunk) {
     const int64_t rows = a.rows - first < kChunk ? a.rows - first : kChunk;
     for (int64_t output = 0; output < a.outputs; output += kPanelOutputs) {
       Panel<F> panel(a, output);
-      for (auto& part : acc) {
-        for (int64_t row = 0; row < rows; ++row) part[row] = Floats{};
+      for (auto& of_register : acc) {
+        for (int64_t row = 0; row < rows; ++row) of_register[row] = Floats{};
       }
       for (int64_t at = 0; at < row_blocks; ++at) {
         const PanelLanes<F> all = panel.At(at);
-        for (int64_t part = 0; part < kPanelParts; ++part) {
-          lanes.Take(PartOfPanel<F>(all, part));
+        // What is next comes from memory meanwhile.
+        for (int64_t line = 0; line < kBlockWords<F> * 4 * kPanelOutputs; line += 64) {
+          __builtin_prefetch(all.words + kAheadBytes + line, 0, 2);
+        }
+        for (int64_t i = 0; i < kPanelRegisters; ++i) {
+          lanes.Take(RegisterOfPanel<F>(all, i));
           for (int64_t row = 0; row < rows;) {
             row += TileOfTaken<F, BlockLanes::kTileRows>(rows - row, a, lanes, first + row, at,
-                                                         acc[part] + row);
+                                                         acc[i] + row);
           }
         }
       }
       for (int64_t row = 0; row < rows; ++row) {
         alignas(64) float sums[kPanelOutputs];
-        for (int64_t part = 0; part < kPanelParts; ++part) {
-          StoreLanes(acc[part][row], sums + part * kBlockLanes);
+        for (int64_t i = 0; i < kPanelRegisters; ++i) {
+          StoreLanes(acc[i][row], sums + i * kBlockLanes);
         }
         StoreOutputs(a, first + row, output, panel.count(), sums);
       }
