@@ -116,28 +116,21 @@ size_t WeightStore::OwnBytes(const Weight& weight) const {
 }
 
 Status WeightStore::Reserve() {
-  const auto own_bytes = [&] {
-    size_t bytes = 0;
-    for (const auto& [name, weight] : by_name_) bytes += OwnBytes(*weight);
-    return bytes;
-  };
-  if (residency_ == Residency::kRepacked) {
-    uint64_t repacked = 0;
-    for (const auto& [name, weight] : by_name_)
-      repacked += IsRepacked(*weight) ? OwnBytes(*weight) : 0;
+  uint64_t repacked = 0;
+  for (const auto& [name, weight] : by_name_) {
+    if (IsRepacked(*weight)) repacked += table_.tensors.find(name)->second.size_bytes;
+  }
+  if (residency_ == Residency::kRepacked && repacked > 0) {
     const uint64_t available = AvailableMemoryBytes();
     // There is more to keep than weights.
     if (available != 0 && repacked + kOtherMemory > available - available / 8) {
-      residency_ = repacked == 0 ? residency_ : Residency::kMapped;
+      residency_ = Residency::kMapped;
+      repacked = 0;
     }
   }
-  mapped_bytes_ = residency_ == Residency::kResident ? 0 : declared_bytes_;
-  for (const auto& [name, weight] : by_name_) {
-    if (residency_ == Residency::kRepacked && IsRepacked(*weight)) {
-      mapped_bytes_ -= table_.tensors.find(name)->second.size_bytes;
-    }
-  }
-  const size_t bytes = own_bytes();
+  mapped_bytes_ = residency_ == Residency::kResident ? 0 : declared_bytes_ - repacked;
+  size_t bytes = 0;
+  for (const auto& [name, weight] : by_name_) bytes += OwnBytes(*weight);
   // Mapped weights count too: they fill memory as they are used.
   MOIETY_ASSIGN_OR_RETURN(reservation_,
                           budget_.Reserve(MemoryUse::kWeights, bytes + mapped_bytes_));
