@@ -2,10 +2,12 @@
 #ifndef MOIETY_BASE_PARALLEL_H_
 #define MOIETY_BASE_PARALLEL_H_
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -94,6 +96,19 @@ class ThreadPool {
   std::vector<LastTask> last_tasks_;  // [num_threads]
   std::vector<std::thread> workers_;
 };
+
+// The loops of several jobs as one, so that a short one does not leave threads idle: calls
+// task(job, i) once for each i in [0, num_tasks[job]).
+template <class Task>
+void ParallelForJobs(ThreadPool& pool, std::span<const int64_t> num_tasks, const Task& task) {
+  std::vector<int64_t> first = {0};
+  for (const int64_t count : num_tasks) first.push_back(first.back() + count);
+  pool.ParallelFor(first.back(), [&](int64_t i) {
+    const auto next = std::upper_bound(first.begin(), first.end(), i);
+    const auto job = static_cast<size_t>(next - first.begin() - 1);
+    task(job, i - first[job]);
+  });
+}
 
 }  // namespace moiety
 

@@ -169,6 +169,16 @@ struct KernelTable {
   // gelu_constants: the approximation with tanh. y may be gate or up.
   void (*gelu_tanh_mul)(const float* gate, const float* up, int64_t n, float* y);
 
+  // The way back of those two: with y = a(gate) · up and s the logistic function of t (of gate for
+  // silu), dup = dy · (gate · s) and dgate = (dy · up) · a'(gate), where
+  //   silu'(g) = s · fma(g, 1 - s, 1),
+  //   gelu'(g) = s · fma(g · (1 - s), fma(3 kCubic, g · g, kLinear), 1).
+  // dgate and dup are written, not added to; dup may be dy.
+  void (*silu_mul_backward)(const float* gate, const float* up, const float* dy, int64_t n,
+                            float* dgate, float* dup);
+  void (*gelu_tanh_mul_backward)(const float* gate, const float* up, const float* dy, int64_t n,
+                                 float* dgate, float* dup);
+
   // y = x + y, elementwise.
   void (*add)(const float* x, int64_t n, float* y);
 

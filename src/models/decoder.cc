@@ -6,9 +6,9 @@
 #include "base/format.h"
 #include "moe/feed_forward.h"
 #include "moe/moe_layer.h"
-#include "ops/attention.h"
 #include "ops/elementwise.h"
 #include "ops/linear.h"
+#include "ops/self_attention.h"
 
 namespace moiety {
 namespace {
@@ -52,7 +52,7 @@ class Decoder : public Model {
   const ModelInfo& info() const override { return info_; }
   const std::vector<StateSpec>& state() const override { return state_; }
 
-  Matrix Forward(Exec& exec, const Batch& batch) const override {
+  Matrix Hidden(Exec& exec, const Batch& batch) const override {
     const RopeAngles angles = ComputeRopeAngles(exec, batch, config_.rope);
     const RopeAngles sliding_angles =
         config_.sliding_rope ? ComputeRopeAngles(exec, batch, *config_.sliding_rope) : angles;
@@ -63,8 +63,11 @@ class Decoder : public Model {
       x = AttentionBlock(exec, batch, slides ? sliding_angles : angles, layer, x);
       x = FeedForwardBlock(exec, batch, layer, x);
     }
-    const Matrix wanted = SelectRows(exec, x, batch.logit_rows);
-    const Matrix logits = Linear(exec, Norm(exec, wanted, final_norm_), head_);
+    return Norm(exec, SelectRows(exec, x, batch.logit_rows), final_norm_);
+  }
+
+  Matrix Logits(Exec& exec, const Matrix& hidden) const override {
+    const Matrix logits = Linear(exec, hidden, head_);
     return config_.logit_soft_cap ? SoftCap(exec, logits, *config_.logit_soft_cap) : logits;
   }
 
@@ -84,7 +87,7 @@ class Decoder : public Model {
   // x + post_norm(o(attention(norm(x))))
   Matrix AttentionBlock(Exec& exec, const Batch& batch, const RopeAngles& angles, int64_t layer,
                         const Matrix& x) const {
-    const Exec::Scope scope(exec);
+    const Exec::ValueScope scope(exec);
     const DecoderLayer& w = layers_[static_cast<size_t>(layer)];
     const Matrix h = Norm(exec, x, w.attention_norm);
     Matrix q = exec.NewMatrix(x.rows, w.q.weight.rows());
@@ -102,15 +105,14 @@ class Decoder : public Model {
     }
     q = ApplyRope(exec, q, angles);
     k = ApplyRope(exec, k, angles);
-    StoreKeysAndValues(exec, batch, *batch.layout, layer, k, v);
-    const Matrix attended = Attend(exec, batch, *batch.layout, layer, q, config_.attention_scale);
+    const Matrix attended = SelfAttention(exec, batch, layer, q, k, v, config_.attention_scale);
     const Matrix y = Linear(exec, attended, w.o.weight, w.o.bias);
     return Add(exec, x, w.attention_post_norm ? Norm(exec, y, w.attention_post_norm) : y);
   }
 
   // x + post_norm(ffn(norm(x))), ffn being dense or a mixture of experts
   Matrix FeedForwardBlock(Exec& exec, const Batch& batch, int64_t layer, const Matrix& x) const {
-    const Exec::Scope scope(exec);
+    const Exec::ValueScope scope(exec);
     const DecoderLayer& w = layers_[static_cast<size_t>(layer)];
     const Matrix h = Norm(exec, x, w.ffn_norm);
     const Matrix y = w.moe.has_value() ? RunMoeLayer(exec, h, batch.segments, *w.moe, layer)

@@ -28,9 +28,12 @@ class Model {
   // What each layer remembers of a sequence; exact keys and values, unless the pages that batches
   // bring are laid out for another type.
   virtual const std::vector<StateSpec>& state() const = 0;
-  // The logits of batch.logit_rows: [logit_rows, vocab_size]. Extends the state of each segment's
-  // sequence by its rows. Look at exec.status() afterwards.
-  virtual Matrix Forward(Exec& exec, const Batch& batch) const = 0;
+  // What the head is applied to, for batch.logit_rows: [logit_rows, d_model]. Extends the state of
+  // each segment's sequence by its rows. Look at exec.status() afterwards, here and below.
+  virtual Matrix Hidden(Exec& exec, const Batch& batch) const = 0;
+  // The logits of such rows: [rows, vocab_size].
+  virtual Matrix Logits(Exec& exec, const Matrix& hidden) const = 0;
+  Matrix Forward(Exec& exec, const Batch& batch) const { return Logits(exec, Hidden(exec, batch)); }
 };
 
 struct Architecture {

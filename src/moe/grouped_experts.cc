@@ -22,7 +22,7 @@ Matrix RunGroupedExperts(Exec& exec, const Matrix& packed, const DispatchPlan& p
                          std::span<const FeedForward> experts) {
   const int64_t d_expert = experts[0].gate.rows();
   const Matrix out = exec.NewMatrix(packed.rows, packed.cols);
-  const Exec::Scope scope(exec);
+  const Exec::ValueScope scope(exec);
   const Matrix hidden = exec.NewMatrix(packed.rows, d_expert);
   if (!exec.ok()) return out;
 
@@ -62,6 +62,37 @@ Matrix Combine(Exec& exec, const Matrix& expert_rows, const RouterOutput& routed
       }
     }
   });
+  if (exec.tape() == nullptr) return y;
+  // Each packed row belongs to one choice, so choices can be taken in any order:
+  // d expert_row = weight · dy[token], d weight = dy[token] · expert_row.
+  exec.Record(
+      expert_rows, y,
+      [&exec, expert_rows, weights = routed.weights, choices = routed.routed, packed = plan.packed](
+          const Matrix& dy, const Matrix& drows) {
+        const Matrix dweights = weights.data == nullptr ? Matrix{} : exec.tape()->Gradient(weights);
+        if (!exec.tape()->status().ok()) return;
+        const auto num_choices = static_cast<int64_t>(choices.size());
+        exec.pool().ParallelFor((num_choices + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t task) {
+          const int64_t end = std::min(num_choices, (task + 1) * kRowsPerTask);
+          for (int64_t i = task * kRowsPerTask; i < end; ++i) {
+            const auto [token, expert, weight] = choices[static_cast<size_t>(i)];
+            const int64_t row = packed[static_cast<size_t>(i)];
+            exec.kernels().axpy(weight, dy.Row(token), dy.cols, drows.Row(row));
+            if (dweights.data == nullptr) continue;
+            float product = 0;
+            exec.kernels().matmul[static_cast<size_t>(WeightType::kF32)]({.x = dy.Row(token),
+                                                                          .x_stride = dy.cols,
+                                                                          .w = expert_rows.Row(row),
+                                                                          .bias = nullptr,
+                                                                          .y = &product,
+                                                                          .y_stride = 1,
+                                                                          .rows = 1,
+                                                                          .outputs = 1,
+                                                                          .depth = dy.cols});
+            dweights.data[i] += product;
+          }
+        });
+      });
   return y;
 }
 

@@ -7,12 +7,15 @@
 #ifndef MOIETY_OPS_EXEC_H_
 #define MOIETY_OPS_EXEC_H_
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "base/arena.h"
 #include "base/context.h"
 #include "moiety/status.h"
+#include "ops/tape.h"
 #include "tensor/matrix.h"
 
 namespace moiety {
@@ -21,14 +24,15 @@ class Observer;  // ops/observer.h
 
 class Exec {
  public:
-  // `observer` may be null. All must outlive the Exec.
-  Exec(Context& context, Arena& arena, Observer* observer)
-      : context_(context), arena_(arena), observer_(observer) {}
+  // `observer` and `tape` may be null; with a tape, operations record. All must outlive the Exec.
+  Exec(Context& context, Arena& arena, Observer* observer, Tape* tape = nullptr)
+      : context_(context), arena_(arena), observer_(observer), tape_(tape) {}
 
   ThreadPool& pool() { return context_.pool; }
   const KernelTable& kernels() const { return context_.kernels; }
   ComputeType compute() const { return context_.compute; }
   Observer* observer() const { return observer_; }
+  Tape* tape() const { return tape_; }
 
   bool ok() const { return status_.ok(); }
   const Status& status() const { return status_; }
@@ -50,10 +54,34 @@ class Exec {
   }
   Matrix NewMatrix(int64_t rows, int64_t cols) {
     float* data = Allocate<float>(rows * cols);
-    return data == nullptr ? Matrix{} : Matrix{data, rows, cols};
+    if (data == nullptr) return {};
+    if (tape_ != nullptr) tape_->AddValue({data, rows, cols});
+    return {data, rows, cols};
+  }
+  // Where the result of an operation that consumes x is to grow: x itself, or a copy if the way
+  // back will read x.
+  Matrix Consume(const Matrix& x) {
+    if (tape_ == nullptr || !ok()) return x;
+    const Matrix y = NewMatrix(x.rows, x.cols);
+    if (ok()) std::copy_n(x.data, x.size(), y.data);
+    return y;
   }
 
-  // Memory taken inside a scope is reused after it.
+  // With a tape: step(dy, dx) will add to the gradient dx of x what follows from the gradient dy of
+  // y, which x was made into and whose memory is then free.
+  template <class Step>
+  void Record(const Matrix& x, const Matrix& y, Step step) {
+    if (tape_ == nullptr || !ok()) return;
+    tape_->Record([tape = tape_, x, y, step = std::move(step)] {
+      const Matrix dy = tape->ReceivedGradient(y);
+      if (dy.data == nullptr) return;
+      const Matrix dx = tape->Gradient(x);
+      if (dx.data != nullptr) step(dy, dx);
+      tape->Release(y);
+    });
+  }
+
+  // Memory taken inside a scope is reused after it: what an operation needs while it runs.
   class Scope {
    public:
     explicit Scope(Exec& exec) : exec_(exec), mark_(exec.arena_.mark()) {}
@@ -66,10 +94,22 @@ class Exec {
     Arena::Mark mark_;
   };
 
+  // The same for the values of a part of the forward pass: a tape keeps them.
+  class ValueScope {
+   public:
+    explicit ValueScope(Exec& exec) {
+      if (exec.tape_ == nullptr) scope_.emplace(exec);
+    }
+
+   private:
+    std::optional<Scope> scope_;
+  };
+
  private:
   Context& context_;
   Arena& arena_;
   Observer* observer_;
+  Tape* tape_;
   Status status_;
 };
 

@@ -24,6 +24,12 @@ constexpr int64_t kGatedRows = 128;
 static_assert(kGatedRows % kBf16PackRows == 0);
 // Rows per task where rows are only copied.
 constexpr int64_t kBlockRows = 16;
+// On the way back: rows of an input whose gradient is one task; rows whose part of a weight's
+// gradient is added at a time, so that they stay in the cache.
+constexpr int64_t kGradientRows = 64;
+constexpr int64_t kGradientDepth = 256;
+// Columns per task where rows are scattered: rows may meet, columns do not.
+constexpr int64_t kScatterColumns = 64;
 
 // The kernel that multiplies weights of this type as numbers; nullopt if none does.
 std::optional<WeightType> WeightTypeOf(DType dtype) {
@@ -50,16 +56,12 @@ struct OutputBlock {
 // product does not leave threads idle.
 template <class Job, class Body>
 void ForBlocks(Exec& exec, std::span<const Job> jobs, const Body& body) {
-  std::vector<int64_t> first_task(jobs.size() + 1, 0);
-  for (size_t i = 0; i < jobs.size(); ++i) {
-    const int64_t blocks =
-        jobs[i].x.rows == 0 ? 0 : (jobs[i].y.cols + kBlockOutputs - 1) / kBlockOutputs;
-    first_task[i + 1] = first_task[i] + blocks;
+  std::vector<int64_t> num_blocks;
+  for (const Job& job : jobs) {
+    num_blocks.push_back(job.x.rows == 0 ? 0 : (job.y.cols + kBlockOutputs - 1) / kBlockOutputs);
   }
-  exec.pool().ParallelFor(first_task.back(), [&](int64_t task) {
-    const auto next = std::upper_bound(first_task.begin(), first_task.end(), task);
-    const auto job = static_cast<size_t>(next - first_task.begin() - 1);
-    const int64_t begin = (task - first_task[job]) * kBlockOutputs;
+  ParallelForJobs(exec.pool(), num_blocks, [&](size_t job, int64_t block) {
+    const int64_t begin = block * kBlockOutputs;
     body(OutputBlock{job, begin, std::min(kBlockOutputs, jobs[job].y.cols - begin)});
   });
 }
@@ -193,12 +195,193 @@ void MultiplyBlock(const KernelTable& kernels, const Factors& f, int64_t first, 
   }
 }
 
+// The gradients of one product; null where nothing is to be added.
+struct LinearGradients {
+  LinearJob job;
+  Matrix dy;
+  Matrix dx;
+  float* dw;
+  float* dbias;
+};
+
+// dx += dy · w for some rows.
+void AddInputGradient(const KernelTable& kernels, const LinearGradients& g, int64_t first,
+                      int64_t rows) {
+  const auto type = static_cast<size_t>(*WeightTypeOf(g.job.w->dtype));
+  kernels.outer_matmul[type]({.a = g.dy.Row(first),
+                              .a_stride = g.dy.cols,
+                              .a_step = 1,
+                              .b = g.job.w->data,
+                              .y = g.dx.Row(first),
+                              .y_stride = g.dx.cols,
+                              .rows = rows,
+                              .cols = g.dx.cols,
+                              .depth = g.dy.cols});
+}
+
+// dw += dyᵀ · x and dbias += Σ rows of dy for some outputs.
+void AddWeightGradient(const KernelTable& kernels, const LinearGradients& g, int64_t begin,
+                       int64_t count) {
+  for (int64_t row = 0; row < g.dy.rows; row += kGradientDepth) {
+    const int64_t depth = std::min(kGradientDepth, g.dy.rows - row);
+    if (g.dw != nullptr) {
+      kernels.outer_matmul[static_cast<size_t>(WeightType::kF32)]({.a = g.dy.Row(row) + begin,
+                                                                   .a_stride = 1,
+                                                                   .a_step = g.dy.cols,
+                                                                   .b = g.job.x.Row(row),
+                                                                   .y = g.dw + begin * g.job.x.cols,
+                                                                   .y_stride = g.job.x.cols,
+                                                                   .rows = count,
+                                                                   .cols = g.job.x.cols,
+                                                                   .depth = depth});
+    }
+    if (g.dbias == nullptr) continue;
+    for (int64_t i = row; i < row + depth; ++i) {
+      kernels.add(g.dy.Row(i) + begin, count, g.dbias + begin);
+    }
+  }
+}
+
+// What follows from dy, for all products as one loop. Products of the same input add to its
+// gradient in their order.
+void LinearManyBackward(Exec& exec, std::span<const LinearJob> jobs) {
+  Tape& tape = *exec.tape();
+  std::vector<LinearGradients> gradients;
+  for (const LinearJob& job : jobs) {
+    const Matrix dy = tape.ReceivedGradient(job.y);
+    if (dy.data == nullptr) continue;
+    const Matrix dx = tape.Gradient(job.x);
+    if (dx.data == nullptr) return;
+    gradients.push_back({job, dy, dx, tape.Gradient(job.w), tape.Gradient(job.bias)});
+  }
+  struct Task {
+    size_t first;  // gradients [first, end) share their input
+    size_t end;    // 0: the weight's gradient of `first`
+    int64_t begin;
+    int64_t count;
+  };
+  std::vector<Task> tasks;
+  const auto split = [&](size_t first, size_t end, int64_t total, int64_t step) {
+    for (int64_t begin = 0; begin < total; begin += step) {
+      tasks.push_back({first, end, begin, std::min(step, total - begin)});
+    }
+  };
+  for (size_t i = 0; i < gradients.size();) {
+    const size_t first = i++;
+    const Matrix& x = gradients[first].job.x;
+    while (i < gradients.size() && gradients[i].job.x.data == x.data) ++i;
+    split(first, i, x.rows, kGradientRows);
+  }
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    const LinearGradients& g = gradients[i];
+    if (g.dw != nullptr || g.dbias != nullptr) split(i, 0, g.dy.cols, kBlockOutputs);
+  }
+  exec.pool().ParallelFor(static_cast<int64_t>(tasks.size()), [&](int64_t index) {
+    const Task& task = tasks[static_cast<size_t>(index)];
+    if (task.end == 0) {
+      AddWeightGradient(exec.kernels(), gradients[task.first], task.begin, task.count);
+    }
+    for (size_t i = task.first; i < task.end; ++i) {
+      AddInputGradient(exec.kernels(), gradients[i], task.begin, task.count);
+    }
+  });
+  for (const LinearJob& job : jobs) tape.Release(job.y);
+}
+
+void RecordLinearMany(Exec& exec, std::span<const LinearJob> jobs) {
+  for (const LinearJob& job : jobs) {
+    if (!WeightTypeOf(job.w->dtype)) {
+      exec.Fail(Unsupported(Format("training: {} is in {}; expected F32, F16 or BF16", job.w->name,
+                                   DTypeName(job.w->dtype))));
+      return;
+    }
+  }
+  exec.tape()->Record([&exec, copy = std::vector<LinearJob>(jobs.begin(), jobs.end())] {
+    LinearManyBackward(exec, copy);
+  });
+}
+
+// y = activation(gate) · up
+struct GatedValues {
+  Matrix gate, up, y;
+  Activation activation;
+};
+
+// Calls body(i, first row, number of values) for the rows of all of them.
+template <class Body>
+void ForGatedRows(Exec& exec, std::span<const GatedValues> all, const Body& body) {
+  std::vector<int64_t> num_tasks;
+  for (const GatedValues& g : all) num_tasks.push_back((g.y.rows + kBlockRows - 1) / kBlockRows);
+  ParallelForJobs(exec.pool(), num_tasks, [&](size_t i, int64_t task) {
+    const int64_t row = task * kBlockRows;
+    body(i, row, std::min(kBlockRows, all[i].y.rows - row) * all[i].y.cols);
+  });
+}
+
+void GatedBackward(Exec& exec, std::span<const GatedValues> all) {
+  Tape& tape = *exec.tape();
+  struct Gradients {
+    Matrix dy, dgate, dup;
+  };
+  std::vector<Gradients> gradients;
+  for (const GatedValues& g : all) {
+    const Matrix dy = tape.ReceivedGradient(g.y);
+    if (dy.data == nullptr && g.y.size() > 0) return;
+    gradients.push_back({dy, tape.Gradient(g.gate), tape.Gradient(g.up)});
+  }
+  if (!tape.status().ok()) return;
+  ForGatedRows(exec, all, [&](size_t i, int64_t row, int64_t count) {
+    const GatedValues& g = all[i];
+    const auto backward = g.activation == Activation::kSilu ? exec.kernels().silu_mul_backward
+                                                            : exec.kernels().gelu_tanh_mul_backward;
+    backward(g.gate.Row(row), g.up.Row(row), gradients[i].dy.Row(row), count,
+             gradients[i].dgate.Row(row), gradients[i].dup.Row(row));
+  });
+  for (const GatedValues& g : all) tape.Release(g.y);
+}
+
+// GatedLinearMany in pieces whose values the way back needs.
+void RecordGatedLinearMany(Exec& exec, std::span<const GatedLinearJob> jobs) {
+  std::vector<LinearJob> products;
+  for (const GatedLinearJob& job : jobs) {
+    products.push_back({job.x, job.gate, job.gate_bias, exec.NewMatrix(job.y.rows, job.y.cols)});
+    products.push_back({job.x, job.up, job.up_bias, exec.NewMatrix(job.y.rows, job.y.cols)});
+  }
+  if (!exec.ok()) return;
+  LinearMany(exec, products);
+  std::vector<GatedValues> gated;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    gated.push_back({products[2 * i].y, products[2 * i + 1].y, jobs[i].y, jobs[i].activation});
+  }
+  ForGatedRows(exec, gated, [&](size_t i, int64_t row, int64_t count) {
+    const GatedValues& g = gated[i];
+    const auto activate =
+        g.activation == Activation::kSilu ? exec.kernels().silu_mul : exec.kernels().gelu_tanh_mul;
+    activate(g.gate.Row(row), g.up.Row(row), count, g.y.Row(row));
+  });
+  exec.tape()->Record([&exec, gated = std::move(gated)] { GatedBackward(exec, gated); });
+}
+
+// to[rows[i]] += from[i]; rows may repeat.
+void AddToRows(Exec& exec, const Matrix& from, std::span<const int32_t> rows, int64_t cols,
+               float* to) {
+  exec.pool().ParallelFor((cols + kScatterColumns - 1) / kScatterColumns, [&](int64_t task) {
+    const int64_t begin = task * kScatterColumns;
+    const int64_t count = std::min(kScatterColumns, cols - begin);
+    for (int64_t i = 0; i < from.rows; ++i) {
+      exec.kernels().add(from.Row(i) + begin, count,
+                         to + rows[static_cast<size_t>(i)] * cols + begin);
+    }
+  });
+}
+
 }  // namespace
 
 bool IsVectorType(DType dtype) { return WeightTypeOf(dtype).has_value(); }
 
 void LinearMany(Exec& exec, std::span<const LinearJob> jobs) {
   if (!exec.ok()) return;
+  if (exec.tape() != nullptr) RecordLinearMany(exec, jobs);
   const Exec::Scope scope(exec);
   Inputs inputs(exec);
   std::vector<Factors> factors;
@@ -217,6 +400,10 @@ void LinearMany(Exec& exec, std::span<const LinearJob> jobs) {
 
 void GatedLinearMany(Exec& exec, std::span<const GatedLinearJob> jobs) {
   if (!exec.ok()) return;
+  if (exec.tape() != nullptr) {
+    RecordGatedLinearMany(exec, jobs);
+    return;
+  }
   const Exec::Scope scope(exec);
   Inputs inputs(exec);
   std::vector<Factors> gates;
@@ -268,6 +455,15 @@ Matrix Embed(Exec& exec, std::span<const int32_t> ids, WeightRef w) {
   for (size_t i = 0; i < ids.size(); ++i) {
     DecodeRowOf(*w.operator->(), ids[i], out.Row(static_cast<int64_t>(i)));
   }
+  if (exec.tape() != nullptr) {
+    exec.tape()->Record([&exec, w, out, rows = std::vector<int32_t>(ids.begin(), ids.end())] {
+      Tape& tape = *exec.tape();
+      const Matrix dy = tape.ReceivedGradient(out);
+      float* const dw = tape.Gradient(w);
+      if (dy.data != nullptr && dw != nullptr) AddToRows(exec, dy, rows, dy.cols, dw);
+      tape.Release(out);
+    });
+  }
   return out;
 }
 
@@ -279,6 +475,10 @@ Matrix SelectRows(Exec& exec, const Matrix& x, std::span<const int32_t> rows) {
       std::copy_n(x.Row(rows[static_cast<size_t>(i)]), x.cols, out.Row(i));
     }
   });
+  exec.Record(
+      x, out,
+      [&exec, from = std::vector<int32_t>(rows.begin(), rows.end())](
+          const Matrix& dy, const Matrix& dx) { AddToRows(exec, dy, from, dy.cols, dx.data); });
   return out;
 }
 

@@ -95,26 +95,59 @@ RopeAngles ComputeRopeAngles(Exec& exec, const Batch& batch, const RopeTable& ta
   return angles;
 }
 
-Matrix ApplyRope(Exec& exec, const Matrix& x, const RopeAngles& angles) {
-  if (!exec.ok()) return {};
-  const int64_t half = angles.cos.cols;
-  const auto separate = [half](float* head, std::vector<float>& odd) {
-    for (int64_t i = 0; i < half; ++i) {
-      odd[static_cast<size_t>(i)] = head[2 * i + 1];
-      head[i] = head[2 * i];
-    }
-    std::copy(odd.begin(), odd.end(), head + half);
-  };
+namespace {
+
+// Calls body(head, row) for every head of every row of x.
+template <class Body>
+void ForHeads(Exec& exec, const Matrix& x, int64_t head_dim, const Body& body) {
   exec.pool().ParallelFor((x.rows + 15) / 16, [&](int64_t task) {
-    std::vector<float> odd(static_cast<size_t>(angles.interleaved ? half : 0));
+    std::vector<float> scratch(static_cast<size_t>(head_dim));
     for (int64_t i = task * 16; i < std::min(x.rows, (task + 1) * 16); ++i) {
-      for (int64_t head = 0; head < x.cols; head += 2 * half) {
-        if (angles.interleaved) separate(x.Row(i) + head, odd);
-        exec.kernels().rope(x.Row(i) + head, angles.cos.Row(i), angles.sin.Row(i), half);
-      }
+      for (int64_t head = 0; head < x.cols; head += head_dim) body(i, head, scratch.data());
     }
   });
-  return x;
+}
+
+// Turned back by the same angles, and for interleaved pairs put back in their order.
+void ApplyRopeBackward(Exec& exec, const RopeAngles& angles, const Matrix& dy, const Matrix& dx) {
+  const int64_t half = angles.cos.cols;
+  ForHeads(exec, dy, 2 * half, [&](int64_t i, int64_t head, float* scratch) {
+    const float* const cos = angles.cos.Row(i);
+    const float* const sin = angles.sin.Row(i);
+    const float* const d = dy.Row(i) + head;
+    float* const to = dx.Row(i) + head;
+    for (int64_t k = 0; k < half; ++k) {
+      scratch[k] = d[k] * cos[k] + d[k + half] * sin[k];
+      scratch[k + half] = d[k + half] * cos[k] - d[k] * sin[k];
+    }
+    for (int64_t k = 0; k < half; ++k) {
+      to[angles.interleaved ? 2 * k : k] += scratch[k];
+      to[angles.interleaved ? 2 * k + 1 : k + half] += scratch[k + half];
+    }
+  });
+}
+
+}  // namespace
+
+Matrix ApplyRope(Exec& exec, const Matrix& x, const RopeAngles& angles) {
+  const Matrix y = exec.Consume(x);
+  if (!exec.ok()) return {};
+  const int64_t half = angles.cos.cols;
+  ForHeads(exec, y, 2 * half, [&](int64_t i, int64_t head, float* odd) {
+    float* const values = y.Row(i) + head;
+    if (angles.interleaved) {
+      for (int64_t k = 0; k < half; ++k) {
+        odd[k] = values[2 * k + 1];
+        values[k] = values[2 * k];
+      }
+      std::copy_n(odd, half, values + half);
+    }
+    exec.kernels().rope(values, angles.cos.Row(i), angles.sin.Row(i), half);
+  });
+  exec.Record(x, y, [&exec, angles](const Matrix& dy, const Matrix& dx) {
+    ApplyRopeBackward(exec, angles, dy, dx);
+  });
+  return y;
 }
 
 }  // namespace moiety

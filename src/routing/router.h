@@ -33,8 +33,12 @@ struct RouterOutput {
   int64_t num_tokens = 0;
   int64_t num_experts = 0;
   Matrix logits;                    // [num_tokens, num_experts], before softmax; memory of the step
+  Matrix scores;                    // [num_tokens, num_experts] what the weights were taken from
   std::vector<RoutedToken> routed;  // by token, within a token in selection order (best first).
                                     // A dropped token has no entry; repeats are allowed.
+  Matrix weights;  // [choices, 1] the weights of `routed` as a value with a way back
+  // [num_experts] how many tokens chose each expert before some were dropped; empty: as routed.
+  std::vector<int64_t> demand;
   // [num_tokens] tokens with the same number were decided together; empty: each for itself.
   std::vector<int32_t> groups;
 };

@@ -4,7 +4,8 @@
 #include <vector>
 
 #include "base/format.h"
-#include "kernels/kernels.h"
+#include "ops/softmax.h"
+#include "routing/choices.h"
 
 namespace moiety {
 namespace {
@@ -24,11 +25,9 @@ class TopKRouter : public Router {
     out.groups.clear();
     out.routed.clear();
     out.routed.reserve(static_cast<size_t>(logits.rows * options_.top_k));
-    std::vector<float> p(static_cast<size_t>(num_experts));
+    out.scores = Softmax(exec, logits);
     std::vector<int32_t> order(static_cast<size_t>(num_experts));
     for (int64_t t = 0; t < logits.rows; ++t) {
-      std::copy_n(logits.Row(t), num_experts, p.begin());
-      exec.kernels().softmax(p.data(), num_experts);
       for (size_t e = 0; e < order.size(); ++e) order[e] = static_cast<int32_t>(e);
       // By logit, not probability: rounding may make close probabilities equal. Ties go to the
       // lower id, as in the reference.
@@ -37,15 +36,13 @@ class TopKRouter : public Router {
       std::partial_sort(order.begin(), top, order.end(), [&](int32_t a, int32_t b) {
         return logit[a] != logit[b] ? logit[a] > logit[b] : a < b;
       });
-      float sum = 1;
-      if (options_.renormalize) {
-        sum = 0;
-        for (auto e = order.begin(); e != top; ++e) sum += p[static_cast<size_t>(*e)];
-      }
       for (auto e = order.begin(); e != top; ++e) {
-        out.routed.push_back({static_cast<int32_t>(t), *e, p[static_cast<size_t>(*e)] / sum});
+        out.routed.push_back({static_cast<int32_t>(t), *e, 0});
       }
     }
+    Matrix weights = TakeChoices(exec, out.scores, out.routed);
+    if (options_.renormalize) weights = NormalizeChoices(exec, weights, out.routed);
+    SetWeights(exec, weights, out);
   }
 
  private:

@@ -15,12 +15,12 @@ constexpr int64_t kPerDraw = 8;                 // 16 of the 128 bits of a draw 
 constexpr int64_t kPerTask = int64_t{1} << 16;  // values; a multiple of kPerDraw
 constexpr int kNumValues = 1 << 16;
 
-// The values of a uniform distribution with standard deviation 0.02, that is half width 0.02 · √3;
-// none is 0.
-float ValueOf(uint32_t bits) {
-  constexpr float kStep = 0.02F * 1.7320508F / 32768;
-  return (static_cast<float>(bits) - 32767.5F) * kStep;
-}
+// The values of a uniform distribution, whose half width is √3 standard deviations; none is 0.
+struct Uniform {
+  float step;
+  explicit Uniform(float standard_deviation) : step(standard_deviation * 1.7320508F / 32768) {}
+  float operator()(uint32_t bits) const { return (static_cast<float>(bits) - 32767.5F) * step; }
+};
 
 // FNV-1a of the name: the number of the weight's stream.
 uint64_t StreamOf(std::string_view name) {
@@ -56,15 +56,16 @@ void Fill(ThreadPool& pool, uint64_t seed, uint64_t stream, int64_t count, std::
 void FillRandomMatrix(ThreadPool& pool, const RandomWeights& random, std::string_view name,
                       int64_t count, std::byte* to) {
   const uint64_t stream = StreamOf(name);
+  const Uniform value_of(random.standard_deviation);
   if (random.dtype == DType::kF32) {
-    Fill<float>(pool, random.seed, stream, count, to, ValueOf);
+    Fill<float>(pool, random.seed, stream, count, to, value_of);
     return;
   }
   MOIETY_CHECK(random.dtype == DType::kF16 || random.dtype == DType::kBF16);
   // Rounding each of the few values once is faster than each element.
   std::vector<uint16_t> rounded(kNumValues);
   for (uint32_t bits = 0; bits < kNumValues; ++bits) {
-    const float value = ValueOf(bits);
+    const float value = value_of(bits);
     rounded[bits] = random.dtype == DType::kF16 ? F32ToF16(value) : F32ToBF16(value);
   }
   Fill<uint16_t>(pool, random.seed, stream, count, to,
@@ -75,7 +76,7 @@ void FillRandomVector(ThreadPool& pool, const RandomWeights& random, std::string
                       int64_t count, float* to) {
   if (name.ends_with(".bias")) {
     Fill<float>(pool, random.seed, StreamOf(name), count, reinterpret_cast<std::byte*>(to),
-                ValueOf);
+                Uniform(random.standard_deviation));
   } else {
     std::fill_n(to, count, 1.0F);
   }

@@ -14,11 +14,12 @@ namespace moiety {
 struct RandomWeights {
   DType dtype = DType::kBF16;  // of matrices: kF32, kF16 or kBF16
   uint64_t seed = 1;
+  float standard_deviation = 0.02F;  // what models are initialised with: activations stay finite
 };
 
-// Fills to[0, count) with values of `dtype`, uniform with mean 0 and standard deviation 0.02 (what
-// models are initialised with: activations stay finite), one of 65,536 values each. They depend on
-// the seed and the name alone, not on threads or on other weights.
+// Fills to[0, count) with values of `dtype`, uniform with mean 0 and that standard deviation, one of
+// 65,536 values each. They depend on the seed and the name alone, not on threads or on other
+// weights.
 void FillRandomMatrix(ThreadPool& pool, const RandomWeights& random, std::string_view name,
                       int64_t count, std::byte* to);
 

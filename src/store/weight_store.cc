@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/check.h"
 #include "base/format.h"
 #include "base/system_memory.h"
 #include "io/mapped_file.h"
@@ -89,7 +90,8 @@ Result<WeightRef> WeightStore::Declare(const WeightGroup& group, const std::stri
   if (random_.has_value()) MOIETY_RETURN_IF_ERROR(AddRandom(name, shape));
   MOIETY_RETURN_IF_ERROR(CheckDeclared(name, shape));
   const TensorInfo& info = table_.tensors.find(name)->second;
-  weights_.push_back({name, group, info.dtype, shape, nullptr, offset});
+  const DType dtype = residency_ == Residency::kTrained ? DType::kF32 : info.dtype;
+  weights_.push_back({name, group, dtype, shape, nullptr, offset});
   if (by_name_.emplace(name, &weights_.back()).second) declared_bytes_ += info.size_bytes;
   if (group.kind != WeightKind::kEmbedding) multiplied_.insert(name);
   return WeightRef(&weights_.back());
@@ -103,7 +105,7 @@ bool WeightStore::IsRepacked(const Weight& weight) const {
 size_t WeightStore::OwnBytes(const Weight& weight) const {
   const auto count = static_cast<size_t>(*NumElements(weight.shape));
   if (weight.shape.size() == 1) return RoundUp(count * sizeof(float), kCacheLineBytes);
-  if (residency_ != Residency::kResident && !IsRepacked(weight)) {
+  if (!AllAreCopied() && !IsRepacked(weight)) {
     // A tensor may lie at any byte of its file; kernels read whole numbers, and blocks from
     // anywhere.
     const std::byte* bytes = FileBytes(table_.tensors.find(weight.name)->second);
@@ -128,7 +130,7 @@ Status WeightStore::Reserve() {
       repacked = 0;
     }
   }
-  mapped_bytes_ = residency_ == Residency::kResident ? 0 : declared_bytes_ - repacked;
+  mapped_bytes_ = AllAreCopied() ? 0 : declared_bytes_ - repacked;
   size_t bytes = 0;
   for (const auto& [name, weight] : by_name_) bytes += OwnBytes(*weight);
   // Mapped weights count too: they fill memory as they are used.
@@ -160,6 +162,15 @@ Status WeightStore::CopyRows(const Weight& weight, int64_t begin, int64_t end,
     return file.ReadAt(info.offset + static_cast<uint64_t>(first) * row_bytes,
                        {bytes, static_cast<uint64_t>(last - first) * row_bytes});
   };
+  if (residency_ == Residency::kTrained) {
+    const std::byte* const bytes = FileBytes(info);
+    auto* const values = reinterpret_cast<float*>(to);
+    for (int64_t row = begin; row < end; ++row) {
+      DecodeRow(info.dtype, bytes + static_cast<uint64_t>(row) * row_bytes, weight.shape[1],
+                values + row * weight.shape[1]);
+    }
+    return OkStatus();
+  }
   const auto at = [&](int64_t row) { return to + static_cast<uint64_t>(row) * row_bytes; };
   if (weight.layout == BlockLayout::kRows) return read(begin, end, at(begin));
   const BlockFormat& format = *BlockFormatOf(weight.dtype);
@@ -231,6 +242,13 @@ Status WeightStore::Load() {
     weight.layout = loaded.layout;
   }
   return OkStatus();
+}
+
+std::span<float> WeightStore::Values(WeightRef weight) {
+  MOIETY_CHECK(AllAreCopied() && weight->dtype == DType::kF32 && weight->data != nullptr);
+  // All that the store copied is in memory_, which is its own.
+  auto* const values = reinterpret_cast<float*>(const_cast<std::byte*>(weight->data));
+  return {values, static_cast<size_t>(*NumElements(weight->shape))};
 }
 
 std::vector<std::string> WeightStore::Unused() const {

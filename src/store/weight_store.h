@@ -31,6 +31,7 @@ enum class Residency : uint8_t {
   // are.
   kRepacked,
   kResident,  // copied to memory of our own while loading, blocks into panels
+  kTrained,   // decoded to f32 in memory of our own, to be changed through Values()
 };
 
 class WeightStore {
@@ -73,6 +74,9 @@ class WeightStore {
   // Brings in everything that was declared. Call once, after the last Declare().
   Status Load();
 
+  // The elements of a weight of a kTrained store, or of random ones of type F32, once loaded.
+  std::span<float> Values(WeightRef weight);
+
   // Names of tensors in the files that nothing declared.
   std::vector<std::string> Unused() const;
 
@@ -94,13 +98,16 @@ class WeightStore {
   Status AddRandom(const std::string& name, const Shape& shape);
   Status CheckDeclared(const std::string& name, const Shape& shape) const;
   bool IsRepacked(const Weight& weight) const;
+  bool AllAreCopied() const {
+    return residency_ == Residency::kResident || residency_ == Residency::kTrained;
+  }
   // Bytes of our own that a weight needs; 0 when it is read where it is mapped.
   size_t OwnBytes(const Weight& weight) const;
   Status Reserve();
   void FillRandom(Weight& weight, std::byte* to) const;
   // Copies the matrices that have memory, blocks into panels.
   Status CopyMatrices(std::span<const std::pair<Weight*, std::byte*>> copies) const;
-  // Rows [begin, end) of the matrix at `to`; whole panels and what is behind the last.
+  // Rows [begin, end) of the matrix at `to`; of panels, whole ones and what is behind the last.
   Status CopyRows(const Weight& weight, int64_t begin, int64_t end, std::byte* to) const;
 
   TensorTable table_;

@@ -108,6 +108,24 @@ TEST_P(RowKernels, GatedActivations) {
   }
 }
 
+TEST_P(RowKernels, GatedActivationsBackward) {
+  for (const auto backward :
+       {&KernelTable::silu_mul_backward, &KernelTable::gelu_tanh_mul_backward}) {
+    for (const int64_t n : kRowSizes) {
+      for (const auto& input : Inputs(n, 25)) {
+        const auto gate = Padded(input);
+        const auto up = Padded(AwkwardValues(n, 3));
+        std::vector<std::vector<float>> dgates;
+        ExpectSame(table_, ref_, RandomValues(n, 2), [&](const KernelTable& t, float* dy) {
+          std::vector<float>& dgate = dgates.emplace_back(static_cast<size_t>(n));
+          (t.*backward)(gate.data() + 1, up.data() + 1, dy, n, dgate.data(), dy);  // dup is dy
+        });
+        EXPECT_TRUE(SameBits(dgates[0], dgates[1]));
+      }
+    }
+  }
+}
+
 TEST_P(RowKernels, AddAndAxpy) {
   for (const int64_t n : kRowSizes) {
     for (const auto& input : Inputs(n, 30)) {

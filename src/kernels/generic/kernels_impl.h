@@ -118,6 +118,36 @@ void GeluTanhMul(const float* gate, const float* up, int64_t n, float* y) {
   }
 }
 
+void SiluMulBackward(const float* gate, const float* up, const float* dy, int64_t n, float* dgate,
+                     float* dup) {
+  const Vec one = Vec::Set(1.0F);
+  for (int64_t k = 0; k < n; k += kLanes) {
+    const Vec g = LoadUpTo(gate + k, n - k);
+    const Vec d = LoadUpTo(dy + k, n - k);
+    const Vec s = one / (one + ExpVec(-g));
+    const Vec slope = s * Fma(g, one - s, one);
+    StoreUpTo((d * LoadUpTo(up + k, n - k)) * slope, dgate + k, n - k);
+    StoreUpTo(d * (g * s), dup + k, n - k);
+  }
+}
+
+void GeluTanhMulBackward(const float* gate, const float* up, const float* dy, int64_t n,
+                         float* dgate, float* dup) {
+  const Vec one = Vec::Set(1.0F);
+  const Vec cubic = Vec::Set(gelu_constants::kCubic);
+  const Vec linear = Vec::Set(gelu_constants::kLinear);
+  const Vec cubic_slope = Vec::Set(3 * gelu_constants::kCubic);
+  for (int64_t k = 0; k < n; k += kLanes) {
+    const Vec g = LoadUpTo(gate + k, n - k);
+    const Vec d = LoadUpTo(dy + k, n - k);
+    const Vec squared = g * g;
+    const Vec s = one / (one + ExpVec(-(g * Fma(cubic, squared, linear))));
+    const Vec slope = s * Fma(g * (one - s), Fma(cubic_slope, squared, linear), one);
+    StoreUpTo((d * LoadUpTo(up + k, n - k)) * slope, dgate + k, n - k);
+    StoreUpTo(d * (g * s), dup + k, n - k);
+  }
+}
+
 void Add(const float* x, int64_t n, float* y) {
   for (int64_t k = 0; k < n; k += kLanes) {
     StoreUpTo(LoadUpTo(x + k, n - k) + LoadUpTo(y + k, n - k), y + k, n - k);
@@ -170,12 +200,13 @@ void Rope(float* x, const float* cos, const float* sin, int64_t half) {
 }  // namespace moiety
 
 // The table of this instruction set, from the functions above.
-#define MOIETY_GENERIC_KERNEL_TABLE(name)                                                          \
-  {                                                                                                \
-    .isa = name, .num_calls = &num_calls, .matmul = {Matmul<float>, Matmul<F16>, Matmul<BF16>},    \
-    .quantize_rows = QuantizeRows, .block_matmul = BlockMatmul,                                    \
-    .outer_matmul = {OuterMatmul<float>, OuterMatmul<F16>, OuterMatmul<BF16>},                     \
-    .matmul_bf16 = nullptr, .pack_bf16 = nullptr, .rms_norm = RmsNorm, .silu_mul = SiluMul,        \
-    .gelu_tanh_mul = GeluTanhMul, .add = Add, .axpy = Axpy, .sum_exp = SumExp, .softmax = Softmax, \
-    .rope = Rope, .attend_tile = AttendTile, .attend_merge = AttendMerge,                          \
+#define MOIETY_GENERIC_KERNEL_TABLE(name)                                                       \
+  {                                                                                             \
+    .isa = name, .num_calls = &num_calls, .matmul = {Matmul<float>, Matmul<F16>, Matmul<BF16>}, \
+    .quantize_rows = QuantizeRows, .block_matmul = BlockMatmul,                                 \
+    .outer_matmul = {OuterMatmul<float>, OuterMatmul<F16>, OuterMatmul<BF16>},                  \
+    .matmul_bf16 = nullptr, .pack_bf16 = nullptr, .rms_norm = RmsNorm, .silu_mul = SiluMul,     \
+    .gelu_tanh_mul = GeluTanhMul, .silu_mul_backward = SiluMulBackward,                         \
+    .gelu_tanh_mul_backward = GeluTanhMulBackward, .add = Add, .axpy = Axpy, .sum_exp = SumExp, \
+    .softmax = Softmax, .rope = Rope, .attend_tile = AttendTile, .attend_merge = AttendMerge,   \
   }

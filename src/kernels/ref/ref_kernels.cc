@@ -173,6 +173,32 @@ void GeluTanhMul(const float* gate, const float* up, int64_t n, float* y) {
   }
 }
 
+void SiluMulBackward(const float* gate, const float* up, const float* dy, int64_t n, float* dgate,
+                     float* dup) {
+  for (int64_t k = 0; k < n; ++k) {
+    const float g = gate[k];
+    const float d = dy[k];
+    const float s = 1.0F / (1.0F + Exp(-g));
+    dgate[k] = d * up[k] * (s * std::fma(g, 1.0F - s, 1.0F));
+    dup[k] = d * (g * s);
+  }
+}
+
+void GeluTanhMulBackward(const float* gate, const float* up, const float* dy, int64_t n,
+                         float* dgate, float* dup) {
+  constexpr float kCubicSlope = 3 * gelu_constants::kCubic;
+  for (int64_t k = 0; k < n; ++k) {
+    const float g = gate[k];
+    const float d = dy[k];
+    const float squared = g * g;
+    const float t = g * std::fma(gelu_constants::kCubic, squared, gelu_constants::kLinear);
+    const float s = 1.0F / (1.0F + Exp(-t));
+    const float slope = std::fma(kCubicSlope, squared, gelu_constants::kLinear);
+    dgate[k] = d * up[k] * (s * std::fma(g * (1.0F - s), slope, 1.0F));
+    dup[k] = d * (g * s);
+  }
+}
+
 void Add(const float* x, int64_t n, float* y) {
   for (int64_t k = 0; k < n; ++k) y[k] = x[k] + y[k];
 }
@@ -272,6 +298,8 @@ const KernelTable kRefKernels = {
     .rms_norm = RmsNorm,
     .silu_mul = SiluMul,
     .gelu_tanh_mul = GeluTanhMul,
+    .silu_mul_backward = SiluMulBackward,
+    .gelu_tanh_mul_backward = GeluTanhMulBackward,
     .add = Add,
     .axpy = Axpy,
     .sum_exp = SumExp,

@@ -1,0 +1,167 @@
+#include "train/gradient_pass.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/format.h"
+#include "ops/losses.h"
+#include "ops/observer.h"
+#include "routing/balance_loss.h"
+
+namespace moiety {
+namespace {
+
+// Values of logits that are held at a time: 64 MiB.
+constexpr int64_t kLogitValues = int64_t{1} << 24;
+
+// Keeps what the routers say, for the losses, and passes everything on.
+class RouterCalls : public Observer {
+ public:
+  explicit RouterCalls(Observer* next) : next_(next) {}
+  void OnStep(const Batch& batch) override {
+    if (next_ != nullptr) next_->OnStep(batch);
+  }
+  void OnRoute(int64_t layer, const RouterOutput& routed) override {
+    calls_.push_back(routed);
+    if (next_ != nullptr) next_->OnRoute(layer, routed);
+  }
+  void OnLinear(const Matrix& x, WeightRef w) override {
+    if (next_ != nullptr) next_->OnLinear(x, w);
+  }
+  std::span<const RouterOutput> calls() const { return calls_; }
+
+ private:
+  Observer* next_;
+  std::vector<RouterOutput> calls_;
+};
+
+void AddRouterLosses(Exec& exec, std::span<const RouterOutput> calls,
+                     const RouterLossOptions& options, float share, Losses& losses) {
+  if (calls.empty()) return;
+  const float layer_share = share / static_cast<float>(calls.size());
+  const auto mean = [&](double sum) { return sum / static_cast<double>(calls.size()); };
+  if (options.balance != 0 && options.pooled_balance) {
+    losses.balance = BalanceLoss(exec, calls, share * options.balance);
+  } else if (options.balance != 0) {
+    for (const RouterOutput& call : calls) {
+      losses.balance += mean(BalanceLoss(exec, {&call, 1}, layer_share * options.balance));
+    }
+  }
+  if (options.z == 0) return;
+  for (const RouterOutput& call : calls) {
+    const auto tokens = static_cast<float>(call.num_tokens);
+    losses.z += mean(SquaredLogSumExp(exec, call.logits, layer_share * options.z / tokens)) /
+                static_cast<double>(tokens);
+  }
+}
+
+// The loss of these rows of the last layer, some rows at a time: all their logits would be more
+// than everything else. With a tape each part goes back at once.
+double HeadLoss(Exec& exec, const Model& model, const Matrix& hidden,
+                std::span<const int32_t> targets, float scale) {
+  Tape* const tape = exec.tape();
+  if (tape != nullptr && tape->Gradient(hidden).data == nullptr) exec.Fail(tape->status());
+  const int64_t step = std::max<int64_t>(1, kLogitValues / model.info().vocab_size);
+  double sum = 0;
+  for (int64_t first = 0; first < hidden.rows && exec.ok(); first += step) {
+    const int64_t rows = std::min(step, hidden.rows - first);
+    const Exec::Scope scope(exec);
+    const Tape::Mark mark = tape == nullptr ? Tape::Mark{} : tape->mark();
+    const Matrix logits = model.Logits(exec, {hidden.Row(first), rows, hidden.cols});
+    sum +=
+        CrossEntropy(exec, logits,
+                     targets.subspan(static_cast<size_t>(first), static_cast<size_t>(rows)), scale);
+    if (tape != nullptr) tape->BackwardTo(mark);
+  }
+  return sum;
+}
+
+}  // namespace
+
+GradientPass::GradientPass(Context& context, const Model& model, const Parameters* parameters,
+                           const RouterLossOptions& router_losses)
+    : context_(context),
+      model_(model),
+      parameters_(parameters),
+      router_losses_(router_losses),
+      layout_(model.state()),
+      arena_(context.budget),
+      tape_(context.budget) {
+  if (parameters != nullptr) parameters->Train(tape_);
+}
+
+Status GradientPass::MakePages(size_t num_pages) {
+  if (num_pages <= num_pages_) return OkStatus();
+  page_memory_.reset();
+  page_reservation_.Release();
+  num_pages_ = 0;
+  const size_t bytes = num_pages * layout_.page_bytes;
+  MOIETY_ASSIGN_OR_RETURN(page_reservation_, context_.budget.Reserve(MemoryUse::kKvCache, bytes));
+  page_memory_ = AllocateAligned(bytes);
+  if (page_memory_ == nullptr) {
+    return ResourceExhausted(
+        Format("out of memory: no {} for keys and values", FormatBytes(bytes)));
+  }
+  num_pages_ = num_pages;
+  return OkStatus();
+}
+
+Result<Losses> GradientPass::Run(std::span<const TrainingSequence> sequences, int64_t total_targets,
+                                 float share, Observer* observer) {
+  std::vector<int32_t> ids;
+  std::vector<int32_t> targets;
+  size_t num_pages = 0;
+  for (const TrainingSequence& sequence : sequences) {
+    MOIETY_CHECK(sequence.ids.size() == sequence.targets.size());
+    if (sequence.ids.empty()) return InvalidArgument("training: a sequence is empty");
+    ids.insert(ids.end(), sequence.ids.begin(), sequence.ids.end());
+    targets.insert(targets.end(), sequence.targets.begin(), sequence.targets.end());
+    num_pages += (sequence.ids.size() + kPageTokens - 1) / kPageTokens;
+  }
+  MOIETY_RETURN_IF_ERROR(MakePages(num_pages));
+
+  Batch batch;
+  batch.ids = ids;
+  batch.layout = &layout_;
+  std::vector<std::byte*> pages;
+  for (size_t i = 0; i < num_pages; ++i) {
+    pages.push_back(page_memory_.get() + i * layout_.page_bytes);
+  }
+  std::span<std::byte* const> left = pages;
+  for (const TrainingSequence& sequence : sequences) {
+    Segment segment;
+    if (!batch.segments.empty()) {
+      segment.begin = batch.segments.back().begin + batch.segments.back().count;
+    }
+    segment.count = static_cast<int64_t>(sequence.ids.size());
+    segment.sequence = static_cast<int64_t>(batch.segments.size());
+    segment.pages =
+        left.first(static_cast<size_t>((segment.count + kPageTokens - 1) / kPageTokens));
+    left = left.subspan(segment.pages.size());
+    batch.segments.push_back(segment);
+  }
+  std::vector<int32_t> rows(ids.size());
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int32_t>(i);
+  batch.logit_rows = rows;
+
+  arena_.Release({});
+  RouterCalls calls(observer);
+  Exec exec(context_, arena_, &calls, parameters_ == nullptr ? nullptr : &tape_);
+  calls.OnStep(batch);
+  Losses losses;
+  losses.num_targets = std::count_if(targets.begin(), targets.end(),
+                                     [](int32_t target) { return target != kIgnoredTarget; });
+  const Matrix hidden = model_.Hidden(exec, batch);
+  if (exec.ok()) {
+    losses.cross_entropy =
+        HeadLoss(exec, model_, hidden, targets, 1.0F / static_cast<float>(total_targets));
+    AddRouterLosses(exec, calls.calls(), router_losses_, share, losses);
+  }
+  const Status backward = tape_.Backward();
+  MOIETY_RETURN_IF_ERROR(Status(exec.status()));
+  MOIETY_RETURN_IF_ERROR(Status(backward));
+  return losses;
+}
+
+}  // namespace moiety
