@@ -53,6 +53,7 @@ struct Vec {
   }
   void Store(float* p) const { _mm512_storeu_ps(p, v); }
   void StorePartial(float* p, int64_t n) const { _mm512_mask_storeu_ps(p, FirstLanes(n), v); }
+  void StoreParts(float* p, int64_t /*stride*/) const { Store(p); }
   // Lanes outside [begin, end) become 0.
   Vec KeepLanes(int64_t begin, int64_t end) const {
     const auto mask = static_cast<__mmask16>(FirstLanes(end) & ~FirstLanes(begin));

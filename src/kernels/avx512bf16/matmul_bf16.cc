@@ -21,6 +21,18 @@ __m512bh LoadPartial(const uint16_t* p, int64_t n) {
       _mm512_maskz_loadu_epi16(static_cast<__mmask32>((uint64_t{1} << n) - 1), p));
 }
 
+// The sums of four registers' lanes.
+inline __m128 SumsOfFour(__m512 a, __m512 b, __m512 c, __m512 d) {
+  const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+  const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+  const __m512d low = _mm512_unpacklo_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+  const __m512d high = _mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+  const __m512 quarters = _mm512_add_ps(_mm512_castpd_ps(low), _mm512_castpd_ps(high));
+  const __m256 halves =
+      _mm256_add_ps(_mm512_castps512_ps256(quarters), _mm512_extractf32x8_ps(quarters, 1));
+  return _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1));
+}
+
 template <int R, int O>
 inline void Tile(const Bf16MatmulArgs& a, int64_t row, int64_t output) {
   const uint16_t* x = a.x + row * a.x_stride;
@@ -61,9 +73,15 @@ inline void Tile(const Bf16MatmulArgs& a, int64_t row, int64_t output) {
   for (int i = 0; i < R; ++i) {
     float* y = a.y + (row + i) * a.y_stride + output;
 #pragma GCC unroll 8
-    for (int j = 0; j < O; ++j) {
-      const float sum = _mm512_reduce_add_ps(acc[i][j]);
-      y[j] = a.bias == nullptr ? sum : sum + a.bias[output + j];
+    for (int j = 0; j < O; j += 4) {
+      __m128 sums = SumsOfFour(acc[i][j], acc[i][O > 1 ? j + 1 : j], acc[i][O > 1 ? j + 2 : j],
+                               acc[i][O > 1 ? j + 3 : j]);
+      if constexpr (O == 1) {
+        y[0] = _mm_cvtss_f32(sums) + (a.bias == nullptr ? 0.0F : a.bias[output]);
+      } else {
+        if (a.bias != nullptr) sums = _mm_add_ps(sums, _mm_loadu_ps(a.bias + output + j));
+        _mm_storeu_ps(y + j, sums);
+      }
     }
   }
 }

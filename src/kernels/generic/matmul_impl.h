@@ -239,9 +239,9 @@ template <class W>
 void Matmul(const MatmulArgs& a) {
   CountCall();
   constexpr int64_t kMinBlockRows = 32;  // fewer do not pay for the copies
-  if constexpr (kParts > 1) {
-    if (a.rows >= kMinBlockRows && a.depth > 0) return MatmulInBlocks<W>(a);
-  }
+  // Where a Vec is one register, only rows that are too long for the first-level cache do.
+  constexpr int64_t kMinBlockDepth = kParts > 1 ? 1 : 1024;
+  if (a.rows >= kMinBlockRows && a.depth >= kMinBlockDepth) return MatmulInBlocks<W>(a);
   int64_t row = 0;
   for (; row + Vec::kTileRows <= a.rows; row += Vec::kTileRows) {
     StreamRows<Vec::kTileRows, Vec::kTileOutputs, W>(a, row);
