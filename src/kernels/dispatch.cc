@@ -14,6 +14,8 @@ void BlockMatmulAvx512Vnni(const BlockMatmulArgs& args);
 void MatmulAvx512Bf16(const Bf16MatmulArgs& args);
 void PackAvx512Bf16(const float* x, int64_t x_stride, int64_t rows, int64_t depth,
                     uint16_t* packed);
+void OuterMatmulAvx512Bf16(const Bf16OuterMatmulArgs& args);
+void PairAvx512Bf16(const float* first, const float* second, int64_t n, uint32_t* y);
 #elif defined(__aarch64__)
 extern const KernelTable kNeonKernels;
 #endif
@@ -33,8 +35,22 @@ const KernelTable& Avx512Kernels() {
     if (DetectedCpuFeatures().avx512_bf16) {
       t.matmul_bf16 = MatmulAvx512Bf16;
       t.pack_bf16 = PackAvx512Bf16;
+      t.outer_matmul_bf16 = OuterMatmulAvx512Bf16;
+      t.pair_bf16 = PairAvx512Bf16;
     }
     if (DetectedCpuFeatures().avx512_vnni) t.block_matmul = BlockMatmulAvx512Vnni;
+    return t;
+  }();
+  return table;
+}
+
+// The way back in bf16 uses no tiles: every processor with AMX has the instructions of AVX-512
+// BF16.
+const KernelTable& AmxKernels() {
+  static const KernelTable table = [] {
+    KernelTable t = kAmxKernels;
+    t.outer_matmul_bf16 = Avx512Kernels().outer_matmul_bf16;
+    t.pair_bf16 = Avx512Kernels().pair_bf16;
     return t;
   }();
   return table;
@@ -47,7 +63,7 @@ std::vector<Candidate> Candidates() {
   return {
     {&kRefKernels, true},
 #if defined(__x86_64__)
-        {&kAvx2Kernels, cpu.avx2}, {&Avx512Kernels(), cpu.avx512}, {&kAmxKernels, cpu.amx},
+        {&kAvx2Kernels, cpu.avx2}, {&Avx512Kernels(), cpu.avx512}, {&AmxKernels(), cpu.amx},
 #elif defined(__aarch64__)
         {&kNeonKernels, cpu.neon},
 #endif

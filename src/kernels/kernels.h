@@ -105,6 +105,20 @@ struct OuterMatmulArgs {
   int64_t depth;
 };
 
+// As OuterMatmulArgs in bf16: two neighbouring steps of the reduced dimension are the halves of a
+// 32-bit word, the first one the lower.
+struct Bf16OuterMatmulArgs {
+  const uint32_t* a;  // pair p of row i at a[i · a_stride + p · a_step]
+  int64_t a_stride;
+  int64_t a_step;
+  const uint32_t* b;  // [num_pairs, cols]
+  float* y;           // [rows, cols]
+  int64_t y_stride;
+  int64_t rows;
+  int64_t cols;
+  int64_t num_pairs;
+};
+
 // The keys and values of one KV page, as queries of one group of heads see them; see attend_tile.
 inline constexpr int64_t kTileKeys = 64;
 struct AttentionTile {
@@ -157,6 +171,13 @@ struct KernelTable {
   // [rows up to a multiple of kBf16PackRows, PackedBf16Stride(depth)].
   void (*pack_bf16)(const float* x, int64_t x_stride, int64_t rows, int64_t depth,
                     uint16_t* packed);
+
+  // As outer_matmul, but of bf16 with bf16 as in matmul_bf16: for ascending p, y[i, c] grows by the
+  // two products of a(i, p) and b[p, c]. Null where matmul_bf16 is.
+  void (*outer_matmul_bf16)(const Bf16OuterMatmulArgs& args);
+  // Two rows x [n] to bf16, ties to even: y[k] = (first[k], second[k]) as in Bf16OuterMatmulArgs;
+  // `second` null: zeros. Null where matmul_bf16 is.
+  void (*pair_bf16)(const float* first, const float* second, int64_t n, uint32_t* y);
 
   // y = x · (1 / √(mean of squares + eps)) · gain. Mean: lane sum of x·x, divided by n.
   // y may be x.

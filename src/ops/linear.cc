@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "ops/linear_backward.h"
 #include "ops/observer.h"
 #include "quant/block_format.h"
 #include "quant/panels.h"
@@ -24,10 +25,6 @@ constexpr int64_t kGatedRows = 128;
 static_assert(kGatedRows % kBf16PackRows == 0);
 // Rows per task where rows are only copied.
 constexpr int64_t kBlockRows = 16;
-// On the way back: rows of an input whose gradient is one task; rows whose part of a weight's
-// gradient is added at a time, so that they stay in the cache.
-constexpr int64_t kGradientRows = 64;
-constexpr int64_t kGradientDepth = 256;
 // Columns per task where rows are scattered: rows may meet, columns do not.
 constexpr int64_t kScatterColumns = 64;
 
@@ -193,99 +190,6 @@ void MultiplyBlock(const KernelTable& kernels, const Factors& f, int64_t first, 
   } else {
     multiply(kernels.matmul[static_cast<size_t>(*WeightTypeOf(f.w->dtype))], f.input.x.data, depth);
   }
-}
-
-// The gradients of one product; null where nothing is to be added.
-struct LinearGradients {
-  LinearJob job;
-  Matrix dy;
-  Matrix dx;
-  float* dw;
-  float* dbias;
-};
-
-// dx += dy · w for some rows.
-void AddInputGradient(const KernelTable& kernels, const LinearGradients& g, int64_t first,
-                      int64_t rows) {
-  const auto type = static_cast<size_t>(*WeightTypeOf(g.job.w->dtype));
-  kernels.outer_matmul[type]({.a = g.dy.Row(first),
-                              .a_stride = g.dy.cols,
-                              .a_step = 1,
-                              .b = g.job.w->data,
-                              .y = g.dx.Row(first),
-                              .y_stride = g.dx.cols,
-                              .rows = rows,
-                              .cols = g.dx.cols,
-                              .depth = g.dy.cols});
-}
-
-// dw += dyᵀ · x and dbias += Σ rows of dy for some outputs.
-void AddWeightGradient(const KernelTable& kernels, const LinearGradients& g, int64_t begin,
-                       int64_t count) {
-  for (int64_t row = 0; row < g.dy.rows; row += kGradientDepth) {
-    const int64_t depth = std::min(kGradientDepth, g.dy.rows - row);
-    if (g.dw != nullptr) {
-      kernels.outer_matmul[static_cast<size_t>(WeightType::kF32)]({.a = g.dy.Row(row) + begin,
-                                                                   .a_stride = 1,
-                                                                   .a_step = g.dy.cols,
-                                                                   .b = g.job.x.Row(row),
-                                                                   .y = g.dw + begin * g.job.x.cols,
-                                                                   .y_stride = g.job.x.cols,
-                                                                   .rows = count,
-                                                                   .cols = g.job.x.cols,
-                                                                   .depth = depth});
-    }
-    if (g.dbias == nullptr) continue;
-    for (int64_t i = row; i < row + depth; ++i) {
-      kernels.add(g.dy.Row(i) + begin, count, g.dbias + begin);
-    }
-  }
-}
-
-// What follows from dy, for all products as one loop. Products of the same input add to its
-// gradient in their order.
-void LinearManyBackward(Exec& exec, std::span<const LinearJob> jobs) {
-  Tape& tape = *exec.tape();
-  std::vector<LinearGradients> gradients;
-  for (const LinearJob& job : jobs) {
-    const Matrix dy = tape.ReceivedGradient(job.y);
-    if (dy.data == nullptr) continue;
-    const Matrix dx = tape.Gradient(job.x);
-    if (dx.data == nullptr) return;
-    gradients.push_back({job, dy, dx, tape.Gradient(job.w), tape.Gradient(job.bias)});
-  }
-  struct Task {
-    size_t first;  // gradients [first, end) share their input
-    size_t end;    // 0: the weight's gradient of `first`
-    int64_t begin;
-    int64_t count;
-  };
-  std::vector<Task> tasks;
-  const auto split = [&](size_t first, size_t end, int64_t total, int64_t step) {
-    for (int64_t begin = 0; begin < total; begin += step) {
-      tasks.push_back({first, end, begin, std::min(step, total - begin)});
-    }
-  };
-  for (size_t i = 0; i < gradients.size();) {
-    const size_t first = i++;
-    const Matrix& x = gradients[first].job.x;
-    while (i < gradients.size() && gradients[i].job.x.data == x.data) ++i;
-    split(first, i, x.rows, kGradientRows);
-  }
-  for (size_t i = 0; i < gradients.size(); ++i) {
-    const LinearGradients& g = gradients[i];
-    if (g.dw != nullptr || g.dbias != nullptr) split(i, 0, g.dy.cols, kBlockOutputs);
-  }
-  exec.pool().ParallelFor(static_cast<int64_t>(tasks.size()), [&](int64_t index) {
-    const Task& task = tasks[static_cast<size_t>(index)];
-    if (task.end == 0) {
-      AddWeightGradient(exec.kernels(), gradients[task.first], task.begin, task.count);
-    }
-    for (size_t i = task.first; i < task.end; ++i) {
-      AddInputGradient(exec.kernels(), gradients[i], task.begin, task.count);
-    }
-  });
-  for (const LinearJob& job : jobs) tape.Release(job.y);
 }
 
 void RecordLinearMany(Exec& exec, std::span<const LinearJob> jobs) {

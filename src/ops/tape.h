@@ -61,6 +61,9 @@ class Tape {
   Status Backward();
 
   const Status& status() const { return status_; }
+  void Fail(const Status& status) {
+    if (status_.ok()) status_ = status;
+  }
 
  private:
   struct Value {

@@ -251,6 +251,15 @@ std::span<float> WeightStore::Values(WeightRef weight) {
   return {values, static_cast<size_t>(*NumElements(weight->shape))};
 }
 
+void WeightStore::ReadInBf16(WeightRef weight, const uint16_t* rounded, const uint32_t* pairs) {
+  const auto it = std::find_if(weights_.begin(), weights_.end(),
+                               [&](const Weight& w) { return &w == weight.operator->(); });
+  MOIETY_CHECK(it != weights_.end() && AllAreCopied());
+  it->dtype = DType::kBF16;
+  it->data = reinterpret_cast<const std::byte*>(rounded);
+  it->bf16_pairs = pairs;
+}
+
 std::vector<std::string> WeightStore::Unused() const {
   std::vector<std::string> names;
   for (const auto& [name, info] : table_.tensors) {

@@ -74,8 +74,13 @@ class WeightStore {
   // Brings in everything that was declared. Call once, after the last Declare().
   Status Load();
 
-  // The elements of a weight of a kTrained store, or of random ones of type F32, once loaded.
+  // The elements of a weight of a kTrained store, or of random ones of type F32, once loaded and
+  // before ReadInBf16().
   std::span<float> Values(WeightRef weight);
+
+  // From now on products read a matrix of such a store in bf16: from `rounded` [d_out, d_in], and on
+  // the way back from `pairs` (Weight::bf16_pairs). Memory of the caller, which outlives that.
+  void ReadInBf16(WeightRef weight, const uint16_t* rounded, const uint32_t* pairs);
 
   // Names of tensors in the files that nothing declared.
   std::vector<std::string> Unused() const;

@@ -61,7 +61,13 @@ inline float BF16ToF32(uint16_t bits) {
   return value;
 }
 // Round to nearest, ties to even; NaN stays NaN.
-uint16_t F32ToBF16(float value);
+inline uint16_t F32ToBF16(float value) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &value, sizeof(bits));
+  const bool nan = (bits & 0x7FFFFFFFU) > 0x7F800000U;
+  const uint32_t rounded = bits + 0x7FFFU + ((bits >> 16) & 1U);
+  return static_cast<uint16_t>((nan ? bits | 0x400000U : rounded) >> 16);
+}
 uint16_t F32ToF16(float value);
 
 }  // namespace moiety

@@ -49,6 +49,9 @@ struct Weight {
   // from 1.
   float offset = 0;
   BlockLayout layout = BlockLayout::kRows;
+  // The matrix in bf16 with its rows in pairs [⌈d_out / 2⌉, d_in] (Bf16OuterMatmulArgs::b), as the
+  // way back reads it; null unless training made one.
+  const uint32_t* bf16_pairs = nullptr;
 };
 
 // A model's handle on a weight; cheap to copy, null where the model has none (no bias).

@@ -93,7 +93,81 @@ void Rows(const Bf16MatmulArgs& a, int64_t row) {
   for (; output < a.outputs; ++output) Tile<R, 1>(a, row, output);
 }
 
+// The first n pairs, or all of a register's.
+__m512bh LoadPairs(const uint32_t* p, __mmask16 mask) {
+  return reinterpret_cast<__m512bh>(_mm512_maskz_loadu_epi32(mask, p));
+}
+
+__mmask16 FirstOf16(int64_t n) {
+  return static_cast<__mmask16>(n >= 16 ? 0xFFFF : (1U << (n < 0 ? 0 : n)) - 1);
+}
+
+// R rows and V registers of columns.
+template <int R, int V>
+inline void OuterTile(const Bf16OuterMatmulArgs& args, int64_t row, int64_t col) {
+  const uint32_t* a = args.a + row * args.a_stride;
+  const uint32_t* b = args.b + col;
+  float* y = args.y + row * args.y_stride + col;
+  const __mmask16 last = FirstOf16(args.cols - col - (V - 1) * 16);
+  __m512 acc[R][V];
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) {
+      acc[i][v] = _mm512_maskz_loadu_ps(v + 1 < V ? 0xFFFF : last, y + i * args.y_stride + v * 16);
+    }
+  }
+  for (int64_t p = 0; p < args.num_pairs; ++p, a += args.a_step, b += args.cols) {
+    __m512bh bv[V];
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) bv[v] = LoadPairs(b + v * 16, v + 1 < V ? 0xFFFF : last);
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) {
+      const auto av =
+          reinterpret_cast<__m512bh>(_mm512_set1_epi32(static_cast<int>(a[i * args.a_stride])));
+#pragma GCC unroll 8
+      for (int v = 0; v < V; ++v) acc[i][v] = _mm512_dpbf16_ps(acc[i][v], av, bv[v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < V; ++v) {
+      _mm512_mask_storeu_ps(y + i * args.y_stride + v * 16, v + 1 < V ? 0xFFFF : last, acc[i][v]);
+    }
+  }
+}
+
+template <int V>
+inline void OuterColumns(const Bf16OuterMatmulArgs& args, int64_t col) {
+  constexpr int kRows = 6;
+  int64_t row = 0;
+  for (; row + kRows <= args.rows; row += kRows) OuterTile<kRows, V>(args, row, col);
+  for (; row + 2 <= args.rows; row += 2) OuterTile<2, V>(args, row, col);
+  for (; row < args.rows; ++row) OuterTile<1, V>(args, row, col);
+}
+
 }  // namespace
+
+void OuterMatmulAvx512Bf16(const Bf16OuterMatmulArgs& args) {
+  constexpr int kVectors = 4;
+  int64_t col = 0;
+  for (; col + kVectors * 16 <= args.cols; col += kVectors * 16) OuterColumns<kVectors>(args, col);
+  for (; col < args.cols; col += 16) OuterColumns<1>(args, col);
+}
+
+void PairAvx512Bf16(const float* first, const float* second, int64_t n, uint32_t* y) {
+  for (int64_t k = 0; k < n; k += 16) {
+    const __mmask16 mask = FirstOf16(n - k);
+    const auto round = [&](const float* x) {
+      return _mm512_cvtepu16_epi32(
+          reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, x + k))));
+    };
+    const __m512i high = second == nullptr ? _mm512_setzero_si512() : round(second);
+    _mm512_mask_storeu_epi32(y + k, mask,
+                             _mm512_or_si512(round(first), _mm512_slli_epi32(high, 16)));
+  }
+}
 
 void PackAvx512Bf16(const float* x, int64_t x_stride, int64_t rows, int64_t depth,
                     uint16_t* packed) {
