@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -219,31 +220,63 @@ void AddInputGradient(const KernelTable& kernels, const LinearGradients& g, int6
                               .depth = g.dy.cols});
 }
 
-// dw += dyᵀ · x and dbias += Σ rows of dy for some outputs.
+// dw += dyᵀ · x for some outputs.
 void AddWeightGradient(const KernelTable& kernels, const LinearGradients& g, int64_t begin,
                        int64_t count) {
   for (int64_t row = 0; row < g.dy.rows; row += kGradientDepth) {
-    const int64_t depth = std::min(kGradientDepth, g.dy.rows - row);
-    if (g.dw != nullptr) {
-      kernels.outer_matmul[static_cast<size_t>(WeightType::kF32)]({.a = g.dy.Row(row) + begin,
-                                                                   .a_stride = 1,
-                                                                   .a_step = g.dy.cols,
-                                                                   .b = g.job.x.Row(row),
-                                                                   .y = g.dw + begin * g.job.x.cols,
-                                                                   .y_stride = g.job.x.cols,
-                                                                   .rows = count,
-                                                                   .cols = g.job.x.cols,
-                                                                   .depth = depth});
-    }
-    if (g.dbias == nullptr) continue;
-    for (int64_t i = row; i < row + depth; ++i) {
-      kernels.add(g.dy.Row(i) + begin, count, g.dbias + begin);
-    }
+    kernels.outer_matmul[static_cast<size_t>(WeightType::kF32)](
+        {.a = g.dy.Row(row) + begin,
+         .a_stride = 1,
+         .a_step = g.dy.cols,
+         .b = g.job.x.Row(row),
+         .y = g.dw + begin * g.job.x.cols,
+         .y_stride = g.job.x.cols,
+         .rows = count,
+         .cols = g.job.x.cols,
+         .depth = std::min(kGradientDepth, g.dy.rows - row)});
   }
 }
 
-// What follows from dy, for all products as one loop. Products of the same input add to its
-// gradient in their order.
+// dbias += Σ rows of dy for some outputs.
+void AddBiasGradient(const KernelTable& kernels, const LinearGradients& g, int64_t begin,
+                     int64_t count) {
+  for (int64_t i = 0; i < g.dy.rows; ++i) {
+    kernels.add(g.dy.Row(i) + begin, count, g.dbias + begin);
+  }
+}
+
+// One of the sums that a product adds to, divided into tasks.
+struct GradientSum {
+  float* to;
+  int64_t size;
+  const LinearGradients* from;
+  void (*add)(const KernelTable&, const LinearGradients&, int64_t begin, int64_t count);
+  int64_t count;  // of rows of an input, of outputs of a weight
+  int64_t step;   // of these per task
+};
+
+std::vector<GradientSum> GradientSums(std::span<const LinearGradients> gradients) {
+  std::vector<GradientSum> sums;
+  for (const LinearGradients& g : gradients) {
+    sums.push_back({g.dx.data, g.dx.size(), &g, AddInputGradient, g.dx.rows, kGradientRows});
+    const int64_t outputs = g.dy.cols;
+    if (g.dw != nullptr) {
+      const int64_t size = outputs * g.dx.cols;
+      sums.push_back({g.dw, size, &g, AddWeightGradient, outputs, kBlockOutputs});
+    }
+    if (g.dbias != nullptr) {
+      sums.push_back({g.dbias, outputs, &g, AddBiasGradient, outputs, kBlockOutputs});
+    }
+  }
+  // Those that meet stand together, in the order of their products.
+  std::stable_sort(sums.begin(), sums.end(), [](const GradientSum& a, const GradientSum& b) {
+    return std::less<>()(a.to, b.to);
+  });
+  return sums;
+}
+
+// What follows from dy, for all products as one loop. Products of the same input or weight add to
+// its gradient in their order.
 void LinearManyBackward(Exec& exec, std::span<const LinearJob> jobs) {
   Tape& tape = *exec.tape();
   std::vector<LinearGradients> gradients;
@@ -254,35 +287,29 @@ void LinearManyBackward(Exec& exec, std::span<const LinearJob> jobs) {
     if (dx.data == nullptr) return;
     gradients.push_back({job, dy, dx, tape.Gradient(job.w), tape.Gradient(job.bias)});
   }
+  const std::vector<GradientSum> sums = GradientSums(gradients);
   struct Task {
-    size_t first;  // gradients [first, end) share their input
-    size_t end;    // 0: the weight's gradient of `first`
+    size_t first;  // sums [first, end) are the same
+    size_t end;
     int64_t begin;
     int64_t count;
   };
   std::vector<Task> tasks;
-  const auto split = [&](size_t first, size_t end, int64_t total, int64_t step) {
-    for (int64_t begin = 0; begin < total; begin += step) {
-      tasks.push_back({first, end, begin, std::min(step, total - begin)});
-    }
-  };
-  for (size_t i = 0; i < gradients.size();) {
+  for (size_t i = 0; i < sums.size();) {
     const size_t first = i++;
-    const Matrix& x = gradients[first].job.x;
-    while (i < gradients.size() && gradients[i].job.x.data == x.data) ++i;
-    split(first, i, x.rows, kGradientRows);
-  }
-  for (size_t i = 0; i < gradients.size(); ++i) {
-    const LinearGradients& g = gradients[i];
-    if (g.dw != nullptr || g.dbias != nullptr) split(i, 0, g.dy.cols, kBlockOutputs);
+    const GradientSum& sum = sums[first];
+    for (; i < sums.size() && sums[i].to == sum.to; ++i) {
+      MOIETY_CHECK(sums[i].size == sum.size && sums[i].add == sum.add);
+    }
+    MOIETY_CHECK(i == sums.size() || sum.to + sum.size <= sums[i].to);
+    for (int64_t begin = 0; begin < sum.count; begin += sum.step) {
+      tasks.push_back({first, i, begin, std::min(sum.step, sum.count - begin)});
+    }
   }
   exec.pool().ParallelFor(static_cast<int64_t>(tasks.size()), [&](int64_t index) {
     const Task& task = tasks[static_cast<size_t>(index)];
-    if (task.end == 0) {
-      AddWeightGradient(exec.kernels(), gradients[task.first], task.begin, task.count);
-    }
     for (size_t i = task.first; i < task.end; ++i) {
-      AddInputGradient(exec.kernels(), gradients[i], task.begin, task.count);
+      sums[i].add(exec.kernels(), *sums[i].from, task.begin, task.count);
     }
   });
   for (const LinearJob& job : jobs) tape.Release(job.y);
@@ -323,15 +350,17 @@ void GatedBackward(Exec& exec, std::span<const GatedValues> all) {
   struct Gradients {
     Matrix dy, dgate, dup;
   };
+  std::vector<GatedValues> used;
   std::vector<Gradients> gradients;
   for (const GatedValues& g : all) {
     const Matrix dy = tape.ReceivedGradient(g.y);
-    if (dy.data == nullptr && g.y.size() > 0) return;
+    if (dy.data == nullptr) continue;
+    used.push_back(g);
     gradients.push_back({dy, tape.Gradient(g.gate), tape.Gradient(g.up)});
   }
   if (!tape.status().ok()) return;
-  ForGatedRows(exec, all, [&](size_t i, int64_t row, int64_t count) {
-    const GatedValues& g = all[i];
+  ForGatedRows(exec, used, [&](size_t i, int64_t row, int64_t count) {
+    const GatedValues& g = used[i];
     const auto backward = g.activation == Activation::kSilu ? exec.kernels().silu_mul_backward
                                                             : exec.kernels().gelu_tanh_mul_backward;
     backward(g.gate.Row(row), g.up.Row(row), gradients[i].dy.Row(row), count,
@@ -475,6 +504,7 @@ Matrix SelectRows(Exec& exec, const Matrix& x, std::span<const int32_t> rows) {
       std::copy_n(x.Row(rows[static_cast<size_t>(i)]), x.cols, out.Row(i));
     }
   });
+  if (exec.tape() == nullptr) return out;
   exec.Record(
       x, out,
       [&exec, from = std::vector<int32_t>(rows.begin(), rows.end())](
