@@ -197,4 +197,16 @@ std::vector<double> SoftmaxOf(RealSpan row) {
   return p;
 }
 
+std::vector<double> FeedForwardOf(RealSpan x, size_t d_model, const Reals& v, size_t first,
+                                  bool bias, Activation activation) {
+  const auto bias_at = [&](size_t i) { return bias ? RealSpan(v[first + i]) : RealSpan(); };
+  std::vector<double> hidden = ProductOf(x, v[first], d_model, bias_at(3));
+  const std::vector<double> up = ProductOf(x, v[first + 1], d_model, bias_at(4));
+  for (size_t i = 0; i < hidden.size(); ++i) {
+    const double g = hidden[i];
+    hidden[i] = (activation == Activation::kSilu ? SiluOf(g) : GeluTanhOf(g)) * up[i];
+  }
+  return ProductOf(hidden, v[first + 2], v[first].size() / d_model, bias_at(5));
+}
+
 }  // namespace moiety

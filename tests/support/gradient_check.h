@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ops/exec.h"
+#include "ops/linear.h"
 #include "support/owned_weight.h"
 #include "support/random_values.h"
 #include "tensor/matrix.h"
@@ -54,6 +55,10 @@ double SigmoidOf(double x);
 double SiluOf(double x);
 double GeluTanhOf(double x);
 std::vector<double> SoftmaxOf(RealSpan row);
+// What a feed-forward network makes of rows x [rows, d_model]; its weights are v[first] and those
+// behind it in the order of TestExpert::weights().
+std::vector<double> FeedForwardOf(RealSpan x, size_t d_model, const Reals& v, size_t first,
+                                  bool bias, Activation activation = Activation::kSilu);
 inline std::vector<double> ToReals(const std::vector<float>& values) {
   return {values.begin(), values.end()};
 }
