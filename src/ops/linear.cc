@@ -227,15 +227,17 @@ void GatedBackward(Exec& exec, std::span<const GatedValues> all) {
   struct Gradients {
     Matrix dy, dgate, dup;
   };
+  std::vector<GatedValues> used;
   std::vector<Gradients> gradients;
   for (const GatedValues& g : all) {
     const Matrix dy = tape.ReceivedGradient(g.y);
-    if (dy.data == nullptr && g.y.size() > 0) return;
+    if (dy.data == nullptr) continue;
+    used.push_back(g);
     gradients.push_back({dy, tape.Gradient(g.gate), tape.Gradient(g.up)});
   }
   if (!tape.status().ok()) return;
-  ForGatedRows(exec, all, [&](size_t i, int64_t row, int64_t count) {
-    const GatedValues& g = all[i];
+  ForGatedRows(exec, used, [&](size_t i, int64_t row, int64_t count) {
+    const GatedValues& g = used[i];
     const auto backward = g.activation == Activation::kSilu ? exec.kernels().silu_mul_backward
                                                             : exec.kernels().gelu_tanh_mul_backward;
     backward(g.gate.Row(row), g.up.Row(row), gradients[i].dy.Row(row), count,
@@ -379,6 +381,7 @@ Matrix SelectRows(Exec& exec, const Matrix& x, std::span<const int32_t> rows) {
       std::copy_n(x.Row(rows[static_cast<size_t>(i)]), x.cols, out.Row(i));
     }
   });
+  if (exec.tape() == nullptr) return out;
   exec.Record(
       x, out,
       [&exec, from = std::vector<int32_t>(rows.begin(), rows.end())](

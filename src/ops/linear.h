@@ -27,7 +27,8 @@ struct LinearJob {
   WeightRef bias;
   Matrix y;  // [rows, d_out], allocated by the caller
 };
-// All products of the list as one parallel loop: a small product does not leave threads idle.
+// All products of the list as one parallel loop: a small product does not leave threads idle. With
+// a tape, inputs of different jobs are the same rows or do not overlap.
 void LinearMany(Exec& exec, std::span<const LinearJob> jobs);
 
 // What a gated layer does to its gate.

@@ -1,8 +1,10 @@
 #include "ops/linear_backward.h"
 
 #include <algorithm>
+#include <functional>
 #include <vector>
 
+#include "base/check.h"
 #include "kernels/kernels.h"
 #include "ops/tape.h"
 #include "tensor/dtype.h"
@@ -70,14 +72,14 @@ void AddInputGradient(const KernelTable& kernels, const LinearGradients& g, int6
                                                          .depth = d_out});
 }
 
-// dw += dyᵀ · x and dbias += Σ rows of dy for outputs [begin, begin + count).
+// dw += dyᵀ · x for outputs [begin, begin + count).
 void AddWeightGradient(const KernelTable& kernels, const LinearGradients& g, int64_t begin,
                        int64_t count) {
   const int64_t d_in = g.job.x.cols;
   const int64_t d_out = g.dy.cols;
   for (int64_t row = 0; row < g.dy.rows; row += kDepth) {
     const int64_t depth = std::min(kDepth, g.dy.rows - row);
-    if (g.dw != nullptr && g.in_bf16) {
+    if (g.in_bf16) {
       kernels.outer_matmul_bf16({.a = g.bf16.dy_rows + row / 2 * d_out + begin,
                                  .a_stride = 1,
                                  .a_step = d_out,
@@ -87,7 +89,7 @@ void AddWeightGradient(const KernelTable& kernels, const LinearGradients& g, int
                                  .rows = count,
                                  .cols = d_in,
                                  .num_pairs = Pairs(depth)});
-    } else if (g.dw != nullptr) {
+    } else {
       kernels.outer_matmul[WeightTypeIndex(DType::kF32)]({.a = g.dy.Row(row) + begin,
                                                           .a_stride = 1,
                                                           .a_step = d_out,
@@ -98,11 +100,45 @@ void AddWeightGradient(const KernelTable& kernels, const LinearGradients& g, int
                                                           .cols = d_in,
                                                           .depth = depth});
     }
-    if (g.dbias == nullptr) continue;
-    for (int64_t i = row; i < row + depth; ++i) {
-      kernels.add(g.dy.Row(i) + begin, count, g.dbias + begin);
+  }
+}
+
+// dbias += Σ rows of dy for outputs [begin, begin + count).
+void AddBiasGradient(const KernelTable& kernels, const LinearGradients& g, int64_t begin,
+                     int64_t count) {
+  for (int64_t i = 0; i < g.dy.rows; ++i) {
+    kernels.add(g.dy.Row(i) + begin, count, g.dbias + begin);
+  }
+}
+
+// One of the sums that a product adds to, divided into tasks.
+struct GradientSum {
+  float* to;
+  int64_t size;
+  const LinearGradients* from;
+  void (*add)(const KernelTable&, const LinearGradients&, int64_t begin, int64_t count);
+  int64_t count;  // of rows of an input, of outputs of a weight
+  int64_t step;   // of these per task
+};
+
+std::vector<GradientSum> GradientSums(std::span<const LinearGradients> gradients) {
+  std::vector<GradientSum> sums;
+  for (const LinearGradients& g : gradients) {
+    sums.push_back({g.dx.data, g.dx.size(), &g, AddInputGradient, g.dx.rows, kInputRows});
+    const int64_t outputs = g.dy.cols;
+    if (g.dw != nullptr) {
+      const int64_t size = outputs * g.dx.cols;
+      sums.push_back({g.dw, size, &g, AddWeightGradient, outputs, kWeightRows});
+    }
+    if (g.dbias != nullptr) {
+      sums.push_back({g.dbias, outputs, &g, AddBiasGradient, outputs, kWeightRows});
     }
   }
+  // Those that meet stand together, in the order of their products.
+  std::stable_sort(sums.begin(), sums.end(), [](const GradientSum& a, const GradientSum& b) {
+    return std::less<>()(a.to, b.to);
+  });
+  return sums;
 }
 
 // Memory for the operands of all products in bf16, and what belongs there.
@@ -155,35 +191,29 @@ void LinearManyBackward(Exec& exec, std::span<const LinearJob> jobs) {
     return;
   }
 
+  const std::vector<GradientSum> sums = GradientSums(gradients);
   struct Task {
-    size_t first;  // gradients [first, end) share their input
-    size_t end;    // 0: the weight's gradient of `first`
+    size_t first;  // sums [first, end) are the same
+    size_t end;
     int64_t begin;
     int64_t count;
   };
   std::vector<Task> tasks;
-  const auto split = [&](size_t first, size_t end, int64_t total, int64_t step) {
-    for (int64_t begin = 0; begin < total; begin += step) {
-      tasks.push_back({first, end, begin, std::min(step, total - begin)});
-    }
-  };
-  for (size_t i = 0; i < gradients.size();) {
+  for (size_t i = 0; i < sums.size();) {
     const size_t first = i++;
-    const Matrix& x = gradients[first].job.x;
-    while (i < gradients.size() && gradients[i].job.x.data == x.data) ++i;
-    split(first, i, x.rows, kInputRows);
-  }
-  for (size_t i = 0; i < gradients.size(); ++i) {
-    const LinearGradients& g = gradients[i];
-    if (g.dw != nullptr || g.dbias != nullptr) split(i, 0, g.dy.cols, kWeightRows);
+    const GradientSum& sum = sums[first];
+    for (; i < sums.size() && sums[i].to == sum.to; ++i) {
+      MOIETY_CHECK(sums[i].size == sum.size && sums[i].add == sum.add);
+    }
+    MOIETY_CHECK(i == sums.size() || sum.to + sum.size <= sums[i].to);
+    for (int64_t begin = 0; begin < sum.count; begin += sum.step) {
+      tasks.push_back({first, i, begin, std::min(sum.step, sum.count - begin)});
+    }
   }
   exec.pool().ParallelFor(static_cast<int64_t>(tasks.size()), [&](int64_t index) {
     const Task& task = tasks[static_cast<size_t>(index)];
-    if (task.end == 0) {
-      AddWeightGradient(exec.kernels(), gradients[task.first], task.begin, task.count);
-    }
     for (size_t i = task.first; i < task.end; ++i) {
-      AddInputGradient(exec.kernels(), gradients[i], task.begin, task.count);
+      sums[i].add(exec.kernels(), *sums[i].from, task.begin, task.count);
     }
   });
   for (const LinearJob& job : jobs) tape.Release(job.y);

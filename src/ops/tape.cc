@@ -14,7 +14,13 @@ float* Tape::Gradient(WeightRef weight) const {
 }
 
 void Tape::AddValue(const Matrix& value) {
-  values_[value.data] = {value.size(), nullptr};
+  const auto next = values_.upper_bound(value.data);
+  MOIETY_CHECK(next == values_.end() || value.data + value.size() <= next->first);
+  if (next != values_.begin()) {
+    const auto& [data, before] = *std::prev(next);
+    MOIETY_CHECK(data + before.size <= value.data && data != value.data);
+  }
+  values_.emplace_hint(next, value.data, Value{value.size(), value.size(), nullptr});
   order_.push_back(value.data);
 }
 
@@ -48,9 +54,9 @@ Matrix Tape::Gradient(const Matrix& value) {
   return {whole.gradient + (value.data - it->first), value.rows, value.cols};
 }
 
-Matrix Tape::ReceivedGradient(const Matrix& value) const {
+Matrix Tape::ReceivedGradient(const Matrix& value) {
   if (!status_.ok() || value.size() == 0) return {};
-  const auto it = const_cast<Tape*>(this)->Find(value);
+  const auto it = Find(value);
   if (it->second.gradient == nullptr) return {};
   return {it->second.gradient + (value.data - it->first), value.rows, value.cols};
 }
@@ -58,7 +64,9 @@ Matrix Tape::ReceivedGradient(const Matrix& value) const {
 void Tape::Release(const Matrix& value) {
   if (value.size() == 0) return;
   Value& whole = Find(value)->second;
-  if (whole.gradient != nullptr) free_.emplace(whole.size, std::exchange(whole.gradient, nullptr));
+  whole.unreleased -= value.size();
+  if (whole.unreleased > 0 || whole.gradient == nullptr) return;
+  free_.emplace(whole.size, std::exchange(whole.gradient, nullptr));
 }
 
 void Tape::BackwardTo(Mark mark) {
@@ -70,7 +78,6 @@ void Tape::BackwardTo(Mark mark) {
   while (order_.size() > mark.values) {
     const auto it = values_.find(order_.back());
     order_.pop_back();
-    if (it == values_.end()) continue;  // an empty one, whose place another took
     if (it->second.gradient != nullptr) free_.emplace(it->second.size, it->second.gradient);
     values_.erase(it);
   }

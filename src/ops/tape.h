@@ -34,7 +34,8 @@ class Tape {
   // Where that is; null for a constant or a null weight.
   float* Gradient(WeightRef weight) const;
 
-  // Makes a value known; Exec does so for each of its matrices.
+  // Makes a value known; Exec does so for each of its matrices. It overlaps none that is known: the
+  // memory of values is not used again before they are forgotten.
   void AddValue(const Matrix& value);
 
   // The gradient of the loss with respect to a value or to some whole rows of one: zeros until
@@ -42,8 +43,9 @@ class Tape {
   Matrix Gradient(const Matrix& value);
   // The same, or null data if nothing has been added to the value's gradient: then what made the
   // value has nothing to do.
-  Matrix ReceivedGradient(const Matrix& value) const;
-  // What produced the value has read its gradient, which nobody needs any more.
+  Matrix ReceivedGradient(const Matrix& value);
+  // What produced the value has read its gradient, which nobody needs any more. Rows of a value may
+  // be produced, and so released, by several steps.
   void Release(const Matrix& value);
 
   void Record(std::function<void()> step) { steps_.push_back(std::move(step)); }
@@ -68,7 +70,8 @@ class Tape {
  private:
   struct Value {
     int64_t size;
-    float* gradient;  // [size] or null
+    int64_t unreleased;  // of these elements
+    float* gradient;     // [size] or null
   };
   using Values = std::map<const float*, Value>;
   Values::iterator Find(const Matrix& value);

@@ -162,12 +162,29 @@ Status WeightStore::CopyRows(const Weight& weight, int64_t begin, int64_t end,
     return file.ReadAt(info.offset + static_cast<uint64_t>(first) * row_bytes,
                        {bytes, static_cast<uint64_t>(last - first) * row_bytes});
   };
+  // Room for some rows as the file has them.
+  const auto make_buffer = [&](int64_t rows) -> Result<AlignedBytes> {
+    const size_t bytes = static_cast<uint64_t>(rows) * row_bytes;
+    AlignedBytes buffer = AllocateAligned(bytes);
+    if (buffer == nullptr) {
+      return ResourceExhausted(
+          Format("out of memory: no {} for reading weights", FormatBytes(bytes)));
+    }
+    return buffer;
+  };
   if (residency_ == Residency::kTrained) {
-    const std::byte* const bytes = FileBytes(info);
+    const int64_t cols = weight.shape[1];
+    const int64_t step =
+        std::clamp(kReadBytes / static_cast<int64_t>(row_bytes), int64_t{1}, end - begin);
+    MOIETY_ASSIGN_OR_RETURN(const AlignedBytes rows, make_buffer(step));
     auto* const values = reinterpret_cast<float*>(to);
-    for (int64_t row = begin; row < end; ++row) {
-      DecodeRow(info.dtype, bytes + static_cast<uint64_t>(row) * row_bytes, weight.shape[1],
-                values + row * weight.shape[1]);
+    for (int64_t first = begin; first < end; first += step) {
+      const int64_t last = std::min(end, first + step);
+      MOIETY_RETURN_IF_ERROR(read(first, last, rows.get()));
+      for (int64_t row = first; row < last; ++row) {
+        DecodeRow(info.dtype, rows.get() + static_cast<uint64_t>(row - first) * row_bytes, cols,
+                  values + row * cols);
+      }
     }
     return OkStatus();
   }
@@ -177,12 +194,7 @@ Status WeightStore::CopyRows(const Weight& weight, int64_t begin, int64_t end,
   const int64_t row_blocks = weight.shape[1] / format.num_values;
   const int64_t panel_bytes = kPanelOutputs * static_cast<int64_t>(row_bytes);
   const int64_t read_rows = std::max(int64_t{1}, kReadBytes / panel_bytes) * kPanelOutputs;
-  const size_t buffer_bytes = static_cast<uint64_t>(read_rows) * row_bytes;
-  const AlignedBytes rows = AllocateAligned(buffer_bytes);
-  if (rows == nullptr) {
-    return ResourceExhausted(
-        Format("out of memory: no {} for repacking weights", FormatBytes(buffer_bytes)));
-  }
+  MOIETY_ASSIGN_OR_RETURN(const AlignedBytes rows, make_buffer(read_rows));
   const int64_t in_panels = end / kPanelOutputs * kPanelOutputs;
   for (int64_t first = begin; first < in_panels; first += read_rows) {
     const int64_t last = std::min(in_panels, first + read_rows);
@@ -227,8 +239,9 @@ Status WeightStore::Load() {
     } else if (size == 0) {
       weight->data = FileBytes(table_.tensors.find(name)->second);
     } else if (weight->shape.size() == 1) {
-      WidenVector(FileBytes(table_.tensors.find(name)->second), weight->dtype, weight->shape[0],
-                  weight->offset, reinterpret_cast<float*>(next));
+      const TensorInfo& info = table_.tensors.find(name)->second;
+      WidenVector(FileBytes(info), info.dtype, weight->shape[0], weight->offset,
+                  reinterpret_cast<float*>(next));
     } else {
       if (IsRepacked(*weight)) weight->layout = BlockLayout::kPanels;
       copies.emplace_back(weight, next);

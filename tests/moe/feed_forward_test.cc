@@ -2,11 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
 #include <vector>
 
 #include "support/bits.h"
 #include "support/compute.h"
 #include "support/expert.h"
+#include "support/gradient_check.h"
 
 namespace moiety {
 namespace {
@@ -42,6 +46,23 @@ TEST(FeedForward, SameBitsForAnyThreads) {
     return Copy(RunFeedForward(compute.exec, compute.NewRandomMatrix(9, 40, 2), expert.ffn()));
   };
   for (const int threads : {2, 3, 5}) EXPECT_TRUE(SameBits(run(threads), run(1))) << threads;
+}
+
+TEST(FeedForward, GradientsOfInputAndWeights) {
+  const TestExpert expert(7, 33, 3, DType::kF32, true);
+  for (const Activation activation : {Activation::kSilu, Activation::kGeluTanh}) {
+    FeedForward ffn = expert.ffn();
+    ffn.activation = activation;
+    ExpectGradients(
+        {.inputs = {RandomInput(40, 7, 4)},
+         .weights = expert.weights(),
+         .run =
+             [&](Exec& exec, std::span<const Matrix> x) {
+               return std::vector{RunFeedForward(exec, x[0], ffn)};
+             },
+         .formula = [&](const Reals& v) { return FeedForwardOf(v[0], 7, v, 1, true, activation); },
+         .terms = 80});
+  }
 }
 
 TEST(FeedForward, NoRows) {

@@ -2,12 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "support/bits.h"
 #include "support/compute.h"
 #include "support/expert.h"
+#include "support/gradient_check.h"
 
 namespace moiety {
 namespace {
@@ -110,6 +114,55 @@ TEST(RunGroupedExperts, GivesItsOwnBuffersBack) {
       static_cast<int64_t>(RoundUp(5 * kModel * sizeof(float), kCacheLineBytes) / sizeof(float)));
 }
 
+// Experts without rows, all rows to one expert, more rows than a task of the way back takes.
+TEST(RunGroupedExperts, GradientsOfRowsAndWeights) {
+  const Experts experts(4);
+  for (const auto& loads :
+       std::vector<std::vector<int64_t>>{{3, 0, 70, 1}, {0, 9, 0, 0}, {1, 1, 1, 1}, {0, 0, 0, 0}}) {
+    const DispatchPlan plan = PlanOf(loads);
+    std::vector<const OwnedWeight*> weights;
+    std::vector<size_t> first;  // of each expert's weights among the variables
+    for (const TestExpert& expert : experts.tests) {
+      first.push_back(1 + weights.size());
+      for (const OwnedWeight* weight : expert.weights()) weights.push_back(weight);
+    }
+    ExpectGradients({.inputs = {RandomInput(plan.num_routed(), kModel, 8)},
+                     .weights = weights,
+                     .run =
+                         [&](Exec& exec, std::span<const Matrix> x) {
+                           return std::vector{RunGroupedExperts(exec, x[0], plan, experts.ffns)};
+                         },
+                     .formula =
+                         [&](const Reals& v) {
+                           std::vector<double> y;
+                           for (size_t e = 0; e < loads.size(); ++e) {
+                             const auto rows = RealSpan(v[0]).subspan(
+                                 static_cast<size_t>(plan.begin[e] * kModel),
+                                 static_cast<size_t>(plan.load(static_cast<int64_t>(e)) * kModel));
+                             const auto out = FeedForwardOf(rows, kModel, v, first[e], e % 2 == 0);
+                             y.insert(y.end(), out.begin(), out.end());
+                           }
+                           return y;
+                         },
+                     .terms = 140});
+  }
+}
+
+// Experts that are one and the same network add to the same gradients.
+TEST(RunGroupedExperts, GradientsOfTiedExperts) {
+  const Experts experts(1);
+  const std::vector<FeedForward> tied(3, experts.ffns[0]);
+  ExpectGradients(
+      {.inputs = {RandomInput(90, kModel, 9)},
+       .weights = experts.tests[0].weights(),
+       .run =
+           [&](Exec& exec, std::span<const Matrix> x) {
+             return std::vector{RunGroupedExperts(exec, x[0], PlanOf({20, 69, 1}), tied)};
+           },
+       .formula = [](const Reals& v) { return FeedForwardOf(v[0], kModel, v, 1, true); },
+       .terms = 90});
+}
+
 RouterOutput Routed(int64_t num_tokens, std::vector<RoutedToken> choices) {
   RouterOutput out;
   out.num_tokens = num_tokens;
@@ -164,6 +217,47 @@ TEST(Combine, DroppedTokensGetZeros) {
   // No token has a choice.
   const Matrix none = RunCombine(compute, compute.exec.NewMatrix(0, 3), Routed(4, {}));
   EXPECT_EQ(Copy(none), std::vector<float>(12, 0.0F));
+}
+
+// Of rows and of weights; tokens with many choices, with the same one twice, with none.
+TEST(Combine, GradientsOfRowsAndWeights) {
+  std::vector<RoutedToken> choices;
+  for (int32_t t = 0; t < 40; ++t) {
+    for (int32_t i = 0; i < t % 4; ++i) choices.push_back({t, (t * 7 + i * 2) % 4, 0});
+  }
+  const auto num_choices = static_cast<int64_t>(choices.size());
+  DispatchPlan plan;
+  ASSERT_TRUE(BuildDispatchPlan(choices, 40, 4, plan).ok());
+  constexpr size_t kCols = 19;
+  for (const bool weighted : {true, false}) {
+    RouterOutput routed = Routed(40, choices);
+    const std::vector<float> constants = RandomValues(num_choices, 11);
+    ExpectGradients(
+        {.inputs = {RandomInput(num_choices, kCols, 10),
+                    {weighted ? num_choices : 0, 1, weighted ? constants : std::vector<float>()}},
+         .weights = {},
+         .run =
+             [&](Exec& exec, std::span<const Matrix> x) {
+               for (size_t i = 0; i < choices.size(); ++i) {
+                 routed.routed[i].weight = constants[i];
+               }
+               routed.weights = weighted ? x[1] : Matrix{};
+               return std::vector{Combine(exec, x[0], routed, plan)};
+             },
+         .formula =
+             [&](const Reals& v) {
+               std::vector<double> y(40 * kCols);
+               for (size_t i = 0; i < choices.size(); ++i) {
+                 const double weight = weighted ? v[1][i] : static_cast<double>(constants[i]);
+                 for (size_t k = 0; k < kCols; ++k) {
+                   y[static_cast<size_t>(choices[i].token) * kCols + k] +=
+                       weight * v[0][static_cast<size_t>(plan.packed[i]) * kCols + k];
+                 }
+               }
+               return y;
+             },
+         .terms = kCols});
+  }
 }
 
 }  // namespace

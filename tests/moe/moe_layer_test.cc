@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -13,6 +16,7 @@
 #include "support/bits.h"
 #include "support/compute.h"
 #include "support/expert.h"
+#include "support/gradient_check.h"
 
 namespace moiety {
 namespace {
@@ -183,6 +187,72 @@ TEST(MoeLayer, TheSharedExpertIsAddedLast) {
     ASSERT_TRUE(compute.exec.ok());
     EXPECT_TRUE(SameBits(Values(y), Values(expected))) << gated;
     EXPECT_FALSE(SameBits(Values(y), chosen)) << gated;
+  }
+}
+
+// The layer in double: variables are x, the router's matrix, three matrices per expert, and perhaps
+// those of the shared expert and its gate. The choices are fixed.
+std::vector<double> LayerOf(const Reals& v, const std::vector<RoutedToken>& choices,
+                            size_t num_experts, bool renormalize, bool shared, bool gated) {
+  const std::vector<double> logits = ProductOf(v[0], v[1], kWidth);
+  const auto row = [&](size_t t) { return RealSpan(v[0]).subspan(t * kWidth, kWidth); };
+  std::vector<double> y(v[0].size());
+  for (size_t t = 0; t * kWidth < y.size(); ++t) {
+    const auto p = SoftmaxOf(RealSpan(logits).subspan(t * num_experts, num_experts));
+    double sum = renormalize ? 0 : 1;
+    for (const RoutedToken& choice : choices) {
+      if (renormalize && choice.token == static_cast<int32_t>(t)) {
+        sum += p[static_cast<size_t>(choice.expert)];
+      }
+    }
+    const auto add = [&](double share, size_t first) {
+      const std::vector<double> out = FeedForwardOf(row(t), kWidth, v, first, false);
+      for (size_t k = 0; k < out.size(); ++k) y[t * kWidth + k] += share * out[k];
+    };
+    for (const RoutedToken& choice : choices) {
+      const auto e = static_cast<size_t>(choice.expert);
+      if (choice.token == static_cast<int32_t>(t)) add(p[e] / sum, 2 + 3 * e);
+    }
+    const size_t first = 2 + 3 * num_experts;
+    if (shared) add(gated ? SigmoidOf(ProductOf(row(t), v[first + 3], kWidth)[0]) : 1, first);
+  }
+  return y;
+}
+
+TEST(MoeLayer, GradientsOfInputAndAllWeights) {
+  const TestExpert shared_expert(kWidth, 13, 77);
+  const OwnedWeight shared_gate = OwnedWeight::Random({1, kWidth}, 78);
+  for (const auto& [renormalize, shared, gated] : std::vector<std::array<bool, 3>>{
+           {true, false, false}, {false, false, false}, {true, true, false}, {false, true, true}}) {
+    TestLayer layer(4, 2);
+    layer.moe.router =
+        *MakeRouter("topk", {.num_experts = 4, .top_k = 2, .renormalize = renormalize});
+    std::vector<const OwnedWeight*> weights = {&layer.gate};
+    for (const TestExpert& expert : layer.tests) {
+      for (const OwnedWeight* weight : expert.weights()) weights.push_back(weight);
+    }
+    if (shared) {
+      layer.moe.shared = SharedExpert{shared_expert.ffn(), gated ? shared_gate.ref() : WeightRef()};
+      for (const OwnedWeight* weight : shared_expert.weights()) weights.push_back(weight);
+      if (gated) weights.push_back(&shared_gate);
+    }
+    const GradientInput x = RandomInput(9, kWidth, 10);
+    RecordingObserver observer;
+    Compute compute(1, &observer);
+    RunMoeLayer(compute.exec, compute.NewMatrix(9, kWidth, x.values), {}, layer.moe, 0);
+    const std::vector<RoutedToken> choices = observer.outputs[0].routed;
+    ExpectGradients(
+        {.inputs = {x},
+         .weights = weights,
+         .run =
+             [&](Exec& exec, std::span<const Matrix> in) {
+               return std::vector{RunMoeLayer(exec, in[0], {}, layer.moe, 0)};
+             },
+         .formula =
+             [&, renormalize = renormalize, shared = shared, gated = gated](const Reals& v) {
+               return LayerOf(v, choices, 4, renormalize, shared, gated);
+             },
+         .terms = 100});
   }
 }
 

@@ -5,10 +5,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
+#include <span>
 #include <vector>
 
+#include "ops/linear.h"
 #include "support/bits.h"
 #include "support/compute.h"
+#include "support/gradient_check.h"
 #include "support/owned_weight.h"
 
 namespace moiety {
@@ -143,6 +147,146 @@ TEST(SoftCap, BendsTowardsTheCap) {
       const double expected = 30 * std::tanh(static_cast<double>(before[i]) / 30);
       ASSERT_NEAR(static_cast<double>(y.data[i]), expected, 0x1p-24 * std::abs(expected) + 1e-14);
     }
+  }
+}
+
+// Norms of each n elements.
+std::vector<double> NormsOf(RealSpan x, RealSpan gain) {
+  const size_t n = gain.size();
+  std::vector<double> y;
+  for (size_t i = 0; i < x.size(); i += n) {
+    double squares = 0;
+    for (size_t k = 0; k < n; ++k) squares += x[i + k] * x[i + k];
+    const double scale =
+        1 / std::sqrt(squares / static_cast<double>(n) + static_cast<double>(kEps));
+    for (size_t k = 0; k < n; ++k) y.push_back(x[i + k] * scale * gain[k]);
+  }
+  return y;
+}
+
+TEST(RmsNormGradients, OfInputAndGain) {
+  for (const auto& [rows, cols] : std::vector<RowShape>{{2, 2}, {3, 17}, {130, 70}, {1, 300}}) {
+    const OwnedWeight gain = OwnedWeight::Random({cols}, 30);
+    ExpectGradients({.inputs = {RandomInput(rows, cols, 31, 2)},
+                     .weights = {&gain},
+                     .run =
+                         [&](Exec& exec, std::span<const Matrix> x) {
+                           return std::vector{RmsNorm(exec, x[0], gain.ref(), kEps)};
+                         },
+                     .formula = [](const Reals& v) { return NormsOf(v[0], v[1]); },
+                     .terms = std::max(rows, 2 * cols)});
+  }
+}
+
+TEST(RmsNormHeadsGradients, OfInputAndGain) {
+  for (const int64_t heads : {1, 3}) {
+    const OwnedWeight gain = OwnedWeight::Random({20}, 32);
+    ExpectGradients({.inputs = {RandomInput(40, heads * 20, 33)},
+                     .weights = {&gain},
+                     .run =
+                         [&](Exec& exec, std::span<const Matrix> x) {
+                           return std::vector{RmsNormHeads(exec, x[0], gain.ref(), kEps)};
+                         },
+                     .formula = [](const Reals& v) { return NormsOf(v[0], v[1]); },
+                     .terms = 40 * heads});
+  }
+}
+
+// A gain that is a constant, before and behind which gradients go on.
+TEST(RmsNormGradients, PassThroughAConstantGain) {
+  const OwnedWeight gain = OwnedWeight::Random({9}, 34);
+  const std::vector<double> constant = ToReals(gain.values());
+  ExpectGradients({.inputs = {RandomInput(4, 9, 35)},
+                   .weights = {},
+                   .run =
+                       [&](Exec& exec, std::span<const Matrix> x) {
+                         return std::vector{RmsNorm(exec, x[0], gain.ref(), kEps)};
+                       },
+                   .formula = [&](const Reals& v) { return NormsOf(v[0], constant); },
+                   .terms = 18});
+}
+
+TEST(AddGradients, OfBothTerms) {
+  for (const auto& [rows, cols] : std::vector<RowShape>{{0, 8}, {3, 17}, {3, 9000}}) {
+    ExpectGradients(
+        {.inputs = {RandomInput(rows, cols, 36), RandomInput(rows, cols, 37)},
+         .weights = {},
+         .run = [&](Exec& exec,
+                    std::span<const Matrix> x) { return std::vector{Add(exec, x[0], x[1])}; },
+         .formula =
+             [](const Reals& v) {
+               std::vector<double> y = v[0];
+               for (size_t i = 0; i < y.size(); ++i) y[i] += v[1][i];
+               return y;
+             },
+         .terms = 2});
+  }
+}
+
+// A value that is added to itself, and one that is used twice.
+TEST(AddGradients, OfAValueUsedThrice) {
+  ExpectGradients({.inputs = {RandomInput(3, 5, 38)},
+                   .weights = {},
+                   .run =
+                       [&](Exec& exec, std::span<const Matrix> x) {
+                         const Matrix once = SelectRows(exec, x[0], std::vector<int32_t>{0, 1, 2});
+                         return std::vector{Add(exec, Add(exec, once, once), x[0])};
+                       },
+                   .formula =
+                       [](const Reals& v) {
+                         std::vector<double> y = v[0];
+                         for (double& value : y) value *= 3;
+                         return y;
+                       },
+                   .terms = 3});
+}
+
+TEST(AddGatedGradients, OfTermsAndGate) {
+  for (const int64_t cols : {1, 16, 50}) {
+    ExpectGradients(
+        {.inputs = {RandomInput(7, cols, 39), RandomInput(7, 1, 40, 3), RandomInput(7, cols, 41)},
+         .weights = {},
+         .run =
+             [&](Exec& exec, std::span<const Matrix> x) {
+               return std::vector{AddGated(exec, x[0], x[1], x[2])};
+             },
+         .formula =
+             [cols](const Reals& v) {
+               std::vector<double> y = v[0];
+               for (size_t i = 0; i < y.size(); ++i) {
+                 y[i] += SigmoidOf(v[1][i / static_cast<size_t>(cols)]) * v[2][i];
+               }
+               return y;
+             },
+         .terms = cols});
+  }
+}
+
+TEST(ElementGradients, AreTheSlopes) {
+  struct Function {
+    std::function<Matrix(Exec&, const Matrix&)> run;
+    std::function<double(double)> formula;
+  };
+  const std::vector<Function> functions = {
+      {[](Exec& exec, const Matrix& x) { return Scale(exec, x, -2.5F); },
+       [](double x) { return -2.5 * x; }},
+      {[](Exec& exec, const Matrix& x) { return Clamp(exec, x, 0.75F); },
+       [](double x) { return std::clamp(x, -0.75, 0.75); }},
+      {[](Exec& exec, const Matrix& x) { return SoftCap(exec, x, 1.5F); },
+       [](double x) { return 1.5 * std::tanh(x / 1.5); }}};
+  for (const Function& function : functions) {
+    ExpectGradients(
+        {.inputs = {RandomInput(5, 30, 42, 2)},
+         .weights = {},
+         .run = [&](Exec& exec,
+                    std::span<const Matrix> x) { return std::vector{function.run(exec, x[0])}; },
+         .formula =
+             [&](const Reals& v) {
+               std::vector<double> y;
+               for (const double x : v[0]) y.push_back(function.formula(x));
+               return y;
+             },
+         .terms = 1});
   }
 }
 

@@ -2,16 +2,21 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "quant/row_codec.h"
 #include "support/bits.h"
 #include "support/compute.h"
+#include "support/gradient_check.h"
 #include "support/owned_weight.h"
+#include "support/taped_compute.h"
 
 namespace moiety {
 namespace {
@@ -233,6 +238,279 @@ TEST(SelectRows, CopiesInAnyOrder) {
     EXPECT_TRUE(SameBits({out.Row(i), 5}, {x.Row(rows[static_cast<size_t>(i)]), 5})) << i;
   }
   EXPECT_EQ(SelectRows(compute.exec, x, {}).rows, 0);
+}
+
+Matrix RowsOf(const Matrix& m, int64_t begin, int64_t end) {
+  return {m.Row(begin), end - begin, m.cols};
+}
+
+struct LinearShape {
+  int64_t rows;
+  int64_t outputs;
+  int64_t depth;
+};
+// Around the tasks of the way back: 64 rows, 32 outputs, 256 rows at a time; no rows at all.
+constexpr std::array<LinearShape, 6> kLinearShapes = {
+    {{0, 3, 5}, {1, 1, 1}, {5, 33, 17}, {64, 3, 16}, {65, 32, 3}, {300, 3, 5}}};
+
+TEST(LinearGradients, OfInputWeightAndBias) {
+  for (const auto& [rows, outputs, depth] : kLinearShapes) {
+    SCOPED_TRACE(rows);
+    const OwnedWeight w = OwnedWeight::Random({outputs, depth}, 40);
+    const OwnedWeight bias = OwnedWeight::Random({outputs}, 41);
+    ExpectGradients({.inputs = {RandomInput(rows, depth, 42)},
+                     .weights = {&w, &bias},
+                     .run =
+                         [&](Exec& exec, std::span<const Matrix> x) {
+                           return std::vector{Linear(exec, x[0], w.ref(), bias.ref())};
+                         },
+                     .formula =
+                         [depth = depth](const Reals& v) {
+                           return ProductOf(v[0], v[1], static_cast<size_t>(depth), v[2]);
+                         },
+                     .terms = std::max({rows, outputs, depth})});
+  }
+}
+
+// What has no gradient still passes it on.
+TEST(LinearGradients, PassThroughConstantsOfAnyType) {
+  for (const DType dtype : kWeightDTypes) {
+    const OwnedWeight w = OwnedWeight::Random({21, 13}, 43, dtype);
+    const std::vector<double> constant = ToReals(w.values());
+    ExpectGradients(
+        {.inputs = {RandomInput(70, 13, 44)},
+         .weights = {},
+         .run = [&](Exec& exec,
+                    std::span<const Matrix> x) { return std::vector{Linear(exec, x[0], w.ref())}; },
+         .formula = [&](const Reals& v) { return ProductOf(v[0], constant, 13); },
+         .terms = 21});
+  }
+}
+
+// Products of one input, some beside each other and one apart, as of queries, keys and values; one
+// weight for two inputs.
+TEST(LinearGradients, ManyShareInputsAndWeights) {
+  const std::array weights = {OwnedWeight::Random({40, 6}, 45), OwnedWeight::Random({3, 6}, 46),
+                              OwnedWeight::Random({7, 6}, 47)};
+  const OwnedWeight bias = OwnedWeight::Random({3}, 48);
+  // Which input meets which weight.
+  const std::vector<std::pair<size_t, size_t>> products = {{0, 0}, {0, 1}, {1, 2}, {0, 2}, {1, 1}};
+  ExpectGradients({.inputs = {RandomInput(130, 6, 49), RandomInput(66, 6, 50)},
+                   .weights = {&weights[0], &weights[1], &weights[2], &bias},
+                   .run =
+                       [&](Exec& exec, std::span<const Matrix> x) {
+                         std::vector<LinearJob> jobs;
+                         std::vector<Matrix> outputs;
+                         for (const auto& [input, weight] : products) {
+                           const WeightRef w = weights[weight].ref();
+                           outputs.push_back(exec.NewMatrix(x[input].rows, w.rows()));
+                           jobs.push_back({x[input], w, weight == 1 ? bias.ref() : WeightRef(),
+                                           outputs.back()});
+                         }
+                         LinearMany(exec, jobs);
+                         return outputs;
+                       },
+                   .formula =
+                       [&](const Reals& v) {
+                         std::vector<double> all;
+                         for (const auto& [input, weight] : products) {
+                           const std::vector<double> y = ProductOf(v[input], v[2 + weight], 6,
+                                                                   weight == 1 ? v[5] : RealSpan());
+                           all.insert(all.end(), y.begin(), y.end());
+                         }
+                         return all;
+                       },
+                   .terms = 200});
+}
+
+// Rows of one matrix through different weights into rows of another, by one call or by two.
+TEST(LinearGradients, ManyOfSlices) {
+  const std::array weights = {OwnedWeight::Random({4, 9}, 51), OwnedWeight::Random({4, 9}, 52),
+                              OwnedWeight::Random({4, 9}, 53)};
+  const std::array<int64_t, 4> begin = {0, 70, 71, 80};
+  for (const size_t first_call : {3, 1, 2}) {
+    ExpectGradients({.inputs = {RandomInput(80, 9, 54)},
+                     .weights = {&weights[0], &weights[1], &weights[2]},
+                     .run =
+                         [&](Exec& exec, std::span<const Matrix> x) {
+                           const Matrix y = exec.NewMatrix(80, 4);
+                           std::vector<LinearJob> jobs;
+                           for (size_t i = 0; i < 3; ++i) {
+                             jobs.push_back({RowsOf(x[0], begin[i], begin[i + 1]),
+                                             weights[i].ref(),
+                                             {},
+                                             RowsOf(y, begin[i], begin[i + 1])});
+                           }
+                           LinearMany(exec, std::span(jobs).first(first_call));
+                           LinearMany(exec, std::span(jobs).subspan(first_call));
+                           return std::vector{y};
+                         },
+                     .formula =
+                         [&](const Reals& v) {
+                           std::vector<double> y;
+                           for (size_t i = 0; i < 3; ++i) {
+                             const auto rows = RealSpan(v[0]).subspan(
+                                 static_cast<size_t>(begin[i]) * 9,
+                                 static_cast<size_t>(begin[i + 1] - begin[i]) * 9);
+                             for (const double value : ProductOf(rows, v[1 + i], 9)) {
+                               y.push_back(value);
+                             }
+                           }
+                           return y;
+                         },
+                     .terms = 70});
+  }
+}
+
+// Of several products only one is used.
+TEST(LinearGradients, WhatIsNotUsedGivesNone) {
+  const std::array weights = {OwnedWeight::Random({4, 9}, 55), OwnedWeight::Random({5, 9}, 56)};
+  for (const size_t used : {0, 1}) {
+    ExpectGradients({.inputs = {RandomInput(3, 9, 57), RandomInput(3, 9, 58)},
+                     .weights = {&weights[0], &weights[1]},
+                     .run =
+                         [&](Exec& exec, std::span<const Matrix> x) {
+                           const std::array jobs = {
+                               LinearJob{x[0], weights[0].ref(), {}, exec.NewMatrix(3, 4)},
+                               LinearJob{x[1], weights[1].ref(), {}, exec.NewMatrix(3, 5)}};
+                           LinearMany(exec, jobs);
+                           return std::vector{jobs[used].y};
+                         },
+                     .formula = [&](const Reals& v) { return ProductOf(v[used], v[2 + used], 9); },
+                     .terms = 9});
+  }
+}
+
+std::vector<double> GatedOf(const std::vector<double>& gate, const std::vector<double>& up,
+                            Activation activation) {
+  std::vector<double> y;
+  for (size_t i = 0; i < gate.size(); ++i) {
+    y.push_back((activation == Activation::kSilu ? SiluOf(gate[i]) : GeluTanhOf(gate[i])) * up[i]);
+  }
+  return y;
+}
+
+TEST(GatedLinearGradients, OfInputsWeightsAndBiases) {
+  for (const Activation activation : {Activation::kSilu, Activation::kGeluTanh}) {
+    for (const int64_t rows : {1, 7, 100}) {
+      const std::array weights = {OwnedWeight::Random({33, 5}, 60),
+                                  OwnedWeight::Random({33, 5}, 61), OwnedWeight::Random({33}, 62),
+                                  OwnedWeight::Random({33}, 63)};
+      ExpectGradients({.inputs = {RandomInput(rows, 5, 64, 2)},
+                       .weights = {&weights[0], &weights[1], &weights[2], &weights[3]},
+                       .run =
+                           [&](Exec& exec, std::span<const Matrix> x) {
+                             const GatedLinearJob job = {x[0],
+                                                         weights[0].ref(),
+                                                         weights[2].ref(),
+                                                         weights[1].ref(),
+                                                         weights[3].ref(),
+                                                         exec.NewMatrix(rows, 33),
+                                                         activation};
+                             GatedLinearMany(exec, {&job, 1});
+                             return std::vector{job.y};
+                           },
+                       .formula =
+                           [&](const Reals& v) {
+                             return GatedOf(ProductOf(v[0], v[1], 5, v[3]),
+                                            ProductOf(v[0], v[2], 5, v[4]), activation);
+                           },
+                       .terms = std::max<int64_t>(rows, 66)});
+    }
+  }
+}
+
+// Several at once, of which not all are used.
+TEST(GatedLinearGradients, OfThoseThatAreUsed) {
+  const std::array weights = {OwnedWeight::Random({4, 5}, 65), OwnedWeight::Random({4, 5}, 66)};
+  for (const bool both : {true, false}) {
+    ExpectGradients({.inputs = {RandomInput(3, 5, 67), RandomInput(20, 5, 68)},
+                     .weights = {&weights[0], &weights[1]},
+                     .run =
+                         [&](Exec& exec, std::span<const Matrix> x) {
+                           std::vector<GatedLinearJob> jobs;
+                           for (const Matrix& m : x) {
+                             jobs.push_back({m,
+                                             weights[0].ref(),
+                                             {},
+                                             weights[1].ref(),
+                                             {},
+                                             exec.NewMatrix(m.rows, 4),
+                                             Activation::kSilu});
+                           }
+                           GatedLinearMany(exec, jobs);
+                           return both ? std::vector{jobs[0].y, jobs[1].y} : std::vector{jobs[1].y};
+                         },
+                     .formula =
+                         [&](const Reals& v) {
+                           std::vector<double> all;
+                           for (size_t i = both ? 0 : 1; i < 2; ++i) {
+                             for (const double y :
+                                  GatedOf(ProductOf(v[i], v[2], 5), ProductOf(v[i], v[3], 5),
+                                          Activation::kSilu)) {
+                               all.push_back(y);
+                             }
+                           }
+                           return all;
+                         },
+                     .terms = 32});
+  }
+}
+
+TEST(EmbedGradients, AddUpForRepeatedIds) {
+  const OwnedWeight w = OwnedWeight::Random({6, 70}, 69);
+  const std::vector<int32_t> ids = {4, 0, 4, 4, 5, 0};
+  ExpectGradients(
+      {.inputs = {},
+       .weights = {&w},
+       .run = [&](Exec& exec,
+                  std::span<const Matrix>) { return std::vector{Embed(exec, ids, w.ref())}; },
+       .formula =
+           [&](const Reals& v) {
+             std::vector<double> y;
+             for (const int32_t id : ids) {
+               const auto row = v[0].begin() + id * 70;
+               y.insert(y.end(), row, row + 70);
+             }
+             return y;
+           },
+       .terms = 3});
+}
+
+TEST(SelectRowsGradients, AddUpForRepeatedRows) {
+  for (const auto& rows : std::vector<std::vector<int32_t>>{{2, 2, 0, 3, 2}, {1}, {}}) {
+    ExpectGradients({.inputs = {RandomInput(4, 70, 70)},
+                     .weights = {},
+                     .run =
+                         [&](Exec& exec, std::span<const Matrix> x) {
+                           return std::vector{SelectRows(exec, x[0], rows)};
+                         },
+                     .formula =
+                         [&](const Reals& v) {
+                           std::vector<double> y;
+                           for (const int32_t row : rows) {
+                             const auto from = v[0].begin() + row * 70;
+                             y.insert(y.end(), from, from + 70);
+                           }
+                           return y;
+                         },
+                     .terms = 3});
+  }
+}
+
+// Blocks have no product for the way back: an error that names the weight.
+TEST(Linear, RefusesToRecordBlocks) {
+  std::vector<std::byte> bytes(34 * 2);
+  Weight weight;
+  weight.name = "blk.0.ffn.weight";
+  weight.dtype = DType::kQ8_0;
+  weight.shape = {2, 32};
+  weight.data = bytes.data();
+  TapedCompute compute;
+  Linear(compute.exec, compute.NewRandomMatrix(3, 32, 71), WeightRef(&weight));
+  EXPECT_EQ(compute.exec.status().code(), StatusCode::kUnsupported);
+  EXPECT_THAT(compute.exec.status().message(),
+              testing::AllOf(testing::HasSubstr("blk.0.ffn.weight"), testing::HasSubstr("Q8_0")));
 }
 
 TEST(Exec, ReportsTheFirstFailureAndStops) {

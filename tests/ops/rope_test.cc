@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <span>
 #include <vector>
 
 #include "support/bits.h"
 #include "support/compute.h"
+#include "support/gradient_check.h"
 
 namespace moiety {
 namespace {
@@ -230,6 +232,42 @@ TEST(ApplyRope, ProductsDependOnTheDistanceOnly) {
   };
   EXPECT_NEAR(product(12, 5), product(107, 100), 1e-4);  // an angle near 100 is rounded by 4e-6
   EXPECT_GT(std::abs(product(12, 5) - product(13, 5)), 1e-2);
+}
+
+// Neighbours as pairs come out half a head apart.
+TEST(ApplyRopeGradients, OfBothPairings) {
+  constexpr int64_t kPairs = 5;
+  for (const bool interleaved : {false, true}) {
+    RopeTable table = MakeRopeTable(RopeFrequencies(100, 2 * kPairs), 1.25);
+    table.interleaved = interleaved;
+    const std::vector<int32_t> ids(20);
+    const Batch batch{.ids = ids, .segments = {Rows(0, 17, 0), Rows(17, 3, 0)}, .logit_rows = {}};
+    ExpectGradients(
+        {.inputs = {RandomInput(20, 3 * 2 * kPairs, 5)},
+         .weights = {},
+         .run =
+             [&](Exec& exec, std::span<const Matrix> x) {
+               return std::vector{ApplyRope(exec, x[0], ComputeRopeAngles(exec, batch, table))};
+             },
+         .formula =
+             [&](const Reals& v) {
+               std::vector<double> y(v[0].size());
+               for (size_t head = 0; head < 20 * 3; ++head) {
+                 const size_t row = head / 3;
+                 const auto position = static_cast<float>(row < 17 ? row : row - 17);
+                 for (size_t k = 0; k < kPairs; ++k) {
+                   const auto angle = static_cast<double>(position * table.inverse_frequencies[k]);
+                   const size_t at = head * 2 * kPairs;
+                   const double a = v[0][at + (interleaved ? 2 * k : k)];
+                   const double b = v[0][at + (interleaved ? 2 * k + 1 : k + kPairs)];
+                   y[at + k] = 1.25 * (a * std::cos(angle) - b * std::sin(angle));
+                   y[at + k + kPairs] = 1.25 * (b * std::cos(angle) + a * std::sin(angle));
+                 }
+               }
+               return y;
+             },
+         .terms = 2});
+  }
 }
 
 }  // namespace

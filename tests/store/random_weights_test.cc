@@ -38,6 +38,20 @@ TEST(RandomWeights, HaveTheStatedDistribution) {
   }
 }
 
+TEST(RandomWeights, OfAnotherDeviation) {
+  const auto deviation_of = [](float deviation) {
+    double squares = 0;
+    for (const float value :
+         FromBytes(RandomMatrix({DType::kF32, 1, deviation}, "w", 10'000), DType::kF32)) {
+      squares += static_cast<double>(value) * static_cast<double>(value);
+    }
+    return std::sqrt(squares / 10'000);
+  };
+  for (const float deviation : {0.006F, 1.0F}) {
+    EXPECT_NEAR(deviation_of(deviation) / static_cast<double>(deviation), 1, 0.02);
+  }
+}
+
 TEST(RandomWeights, AreTheSameForAnyNumberOfThreads) {
   for (const int64_t count : {1, 7, 8, 9, 65'536, 65'537, 300'001}) {
     const auto expected = RandomMatrix({DType::kBF16, 3}, "w", count);

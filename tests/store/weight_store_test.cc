@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -306,6 +307,86 @@ TEST_F(WeightStoreTest, BlocksAreRepacked) {
   }
 }
 
+// Every type of file becomes f32 in memory of our own, which the model sees change.
+TEST_F(WeightStoreTest, TrainedWeightsAreF32) {
+  for (const bool with_pool : {false, true}) {
+    ThreadPool pool(2);
+    WeightStore store(table_, "the/model", Residency::kTrained, budget_,
+                      with_pool ? &pool : nullptr);
+    std::map<std::string, WeightRef> refs;
+    uint64_t values = 0;
+    for (const auto& [name, made] : made_) {
+      if (made.dtype == DType::kI64) continue;
+      refs[name] = *store.Declare(kHead, name, made.shape, name == "v16" ? 1.0F : 0.0F);
+      values += RoundUp(static_cast<size_t>(*NumElements(made.shape)) * 4, kCacheLineBytes);
+    }
+    EXPECT_EQ(budget_.used_bytes(), 0U);
+    ASSERT_TRUE(store.Load().ok());
+    EXPECT_EQ(store.mapped_bytes(), 0U);
+    EXPECT_EQ(budget_.used_bytes(MemoryUse::kWeights), values);
+    for (const auto& [name, ref] : refs) {
+      std::vector<float> expected = FromBytes(made_[name].bytes, made_[name].dtype);
+      for (float& value : expected) value = value + (name == "v16" ? 1.0F : 0.0F);
+      EXPECT_EQ(ref->dtype, DType::kF32) << name;
+      EXPECT_EQ(ref->layout, BlockLayout::kRows) << name;
+      const std::span<float> own = store.Values(ref);
+      EXPECT_TRUE(SameBits(own, expected)) << name;
+      own[1] = 0.125F;
+      EXPECT_EQ(ref.f32()[1], 0.125F) << name;
+    }
+  }
+}
+
+// Blocks too, whatever the rows of a task, and with another tensor's rows behind them.
+TEST_F(WeightStoreTest, TrainedBlocksAreDecoded) {
+  constexpr int64_t kRows = 1024 + 37;
+  ThreadPool pool(2);
+  for (const DType dtype : {DType::kQ8_0, DType::kQ4_0, DType::kQ4_K, DType::kMXFP4}) {
+    const std::vector<float> values = RandomValues(kRows * 256, 12);
+    const size_t row_bytes = DTypeBytes(dtype, 256);
+    std::vector<std::byte> bytes(row_bytes * kRows);
+    std::vector<float> expected(values.size());
+    for (int64_t row = 0; row < kRows; ++row) {
+      std::byte* const at = bytes.data() + static_cast<size_t>(row) * row_bytes;
+      EncodeRow(dtype, &values[static_cast<size_t>(row) * 256], nullptr, 256, at);
+      DecodeRow(dtype, at, 256, &expected[static_cast<size_t>(row) * 256]);
+    }
+    std::string raw(1 + bytes.size() + 100, 'x');  // at an odd byte
+    std::memcpy(raw.data() + 1, bytes.data(), bytes.size());
+    TensorTable table;
+    table.files.push_back(*MappedFile::Open(scratch_.Write("blocks", raw)));
+    table.tensors["m"] = {dtype, {kRows, 256}, 0, 1, bytes.size()};
+    WeightStore store(table, "blocks", Residency::kTrained, budget_, &pool);
+    const WeightRef m = *store.Declare(kHead, "m", {kRows, 256});
+    ASSERT_TRUE(store.Load().ok());
+    EXPECT_EQ(m->layout, BlockLayout::kRows);
+    EXPECT_TRUE(SameBits(store.Values(m), expected)) << DTypeName(dtype);
+  }
+}
+
+TEST_F(WeightStoreTest, TrainedWeightsThatAreTied) {
+  WeightStore store(table_, "the/model", Residency::kTrained, budget_);
+  const WeightRef embedding = *store.Declare({WeightKind::kEmbedding, -1, 0}, "m16", {3, 7});
+  const WeightRef head = *store.Declare(kHead, "m16", {3, 7});
+  ASSERT_TRUE(store.Load().ok());
+  EXPECT_EQ(budget_.used_bytes(MemoryUse::kWeights), 128U) << "once";
+  EXPECT_EQ(store.Values(embedding).data(), store.Values(head).data());
+}
+
+TEST_F(WeightStoreTest, TrainedWeightsOfFilesThatBecameShorter) {
+  WeightStore store(table_, "the/model", Residency::kTrained, budget_);
+  ASSERT_TRUE(store.Declare(kHead, "m32", {3, 5}).ok());
+  std::filesystem::resize_file(scratch_.path() / "a.safetensors", 16);
+  EXPECT_EQ(store.Load().code(), StatusCode::kIoError);
+}
+
+TEST_F(WeightStoreTest, TrainedWeightsBeyondTheBudget) {
+  MemoryBudget budget(100);  // enough for the file's f16, not for f32
+  WeightStore store(table_, "the/model", Residency::kTrained, budget);
+  ASSERT_TRUE(store.Declare(kHead, "m16", {3, 7}).ok());
+  EXPECT_EQ(store.Load().code(), StatusCode::kResourceExhausted);
+}
+
 // Without files every declared tensor is there.
 TEST(RandomStore, WeightsAreMadeAsDeclared) {
   ThreadPool pool(2);
@@ -324,6 +405,10 @@ TEST(RandomStore, WeightsAreMadeAsDeclared) {
     EXPECT_EQ(matrix->dtype, dtype);
     EXPECT_EQ(matrix->data, tied->data);
     std::vector<std::byte> expected(DTypeBytes(dtype, 150));
+    if (dtype == DType::kF32) {
+      EXPECT_EQ(reinterpret_cast<std::byte*>(store.Values(matrix).data()), matrix->data);
+      EXPECT_EQ(store.Values(gain).size(), 5U);
+    }
     FillRandomMatrix(pool, {dtype, 7}, "m.weight", 150, expected.data());
     EXPECT_EQ(std::memcmp(matrix->data, expected.data(), expected.size()), 0);
     EXPECT_TRUE(SameBits({gain.f32(), 5}, std::vector<float>(5, 1.0F)));

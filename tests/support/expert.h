@@ -35,6 +35,15 @@ struct TestExpert {
     return {gate.ref(), up.ref(), down.ref(), ref(gate_bias), ref(up_bias), ref(down_bias)};
   }
 
+  // As ffn() has them; those without biases lack them.
+  std::vector<const OwnedWeight*> weights() const {
+    std::vector<const OwnedWeight*> all = {&gate, &up, &down};
+    for (const auto* bias : {&gate_bias, &up_bias, &down_bias}) {
+      if (*bias) all.push_back(&**bias);
+    }
+    return all;
+  }
+
   // down(silu(gate(x)) · up(x)) of one row, and how far f32 may be from it: every sum of m terms
   // rounds at most m / 16 + 6 times (lane sum and bias) relative to the sum of its terms'
   // magnitudes, errors pass on by the derivative (that of silu is below 1.1), silu and the product
