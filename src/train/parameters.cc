@@ -17,7 +17,8 @@ Result<Parameters> Parameters::Of(WeightStore& store, MemoryBudget& budget) {
     const WeightRef ref(&weight);
     if (first) {
       const std::span<float> values = store.Values(ref);
-      p.parameters_.push_back({weight.name, weight.group.kind, weight.shape, values, {}});
+      p.parameters_.push_back(
+          {weight.name, weight.group.kind, weight.shape, values, {}, weight.offset});
       p.num_values_ += values.size();
     }
     p.uses_.push_back({ref, it->second});

@@ -24,6 +24,7 @@ struct Parameter {
   Shape shape;
   std::span<float> values;    // memory of the store
   std::span<float> gradient;  // a part of Parameters::gradients()
+  float offset = 0;           // what checkpoints leave out of each value (Weight::offset)
 };
 
 // One entry per tensor, tied weights once, in the order of their declaration; gradients lie side by
