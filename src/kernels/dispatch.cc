@@ -16,6 +16,7 @@ void PackAvx512Bf16(const float* x, int64_t x_stride, int64_t rows, int64_t dept
                     uint16_t* packed);
 void OuterMatmulAvx512Bf16(const Bf16OuterMatmulArgs& args);
 void PairAvx512Bf16(const float* first, const float* second, int64_t n, uint32_t* y);
+void RoundAvx512Bf16(const float* x, int64_t n, uint16_t* y);
 #elif defined(__aarch64__)
 extern const KernelTable kNeonKernels;
 #endif
@@ -37,6 +38,7 @@ const KernelTable& Avx512Kernels() {
       t.pack_bf16 = PackAvx512Bf16;
       t.outer_matmul_bf16 = OuterMatmulAvx512Bf16;
       t.pair_bf16 = PairAvx512Bf16;
+      t.round_bf16 = RoundAvx512Bf16;
     }
     if (DetectedCpuFeatures().avx512_vnni) t.block_matmul = BlockMatmulAvx512Vnni;
     return t;
@@ -51,6 +53,7 @@ const KernelTable& AmxKernels() {
     KernelTable t = kAmxKernels;
     t.outer_matmul_bf16 = Avx512Kernels().outer_matmul_bf16;
     t.pair_bf16 = Avx512Kernels().pair_bf16;
+    t.round_bf16 = Avx512Kernels().round_bf16;
     return t;
   }();
   return table;

@@ -178,6 +178,8 @@ struct KernelTable {
   // Two rows x [n] to bf16, ties to even: y[k] = (first[k], second[k]) as in Bf16OuterMatmulArgs;
   // `second` null: zeros. Null where matmul_bf16 is.
   void (*pair_bf16)(const float* first, const float* second, int64_t n, uint32_t* y);
+  // x [n] to bf16, ties to even. Null where matmul_bf16 is.
+  void (*round_bf16)(const float* x, int64_t n, uint16_t* y);
 
   // y = x · (1 / √(mean of squares + eps)) · gain. Mean: lane sum of x·x, divided by n.
   // y may be x.

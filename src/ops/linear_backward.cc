@@ -13,8 +13,8 @@ namespace moiety {
 namespace {
 
 // Rows of an input whose gradient is one task, and rows of a weight.
-constexpr int64_t kInputRows = 64;
-constexpr int64_t kWeightRows = 32;
+constexpr int64_t kInputRows = 96;
+constexpr int64_t kWeightRows = 48;
 // Rows whose part of a weight's gradient is added at a time, so that they stay in the cache.
 constexpr int64_t kDepth = 256;
 static_assert(kDepth % 2 == 0);
@@ -161,7 +161,7 @@ void RoundToBf16(Exec& exec, std::span<LinearGradients> gradients) {
     };
     for (int64_t i = 2 * p; i < std::min(g.dy.rows, 2 * p + 2); ++i) {
       auto* const halves = reinterpret_cast<uint16_t*>(g.bf16.dy + i * Pairs(g.dy.cols));
-      std::transform(g.dy.Row(i), g.dy.Row(i) + g.dy.cols, halves, F32ToBF16);
+      exec.kernels().round_bf16(g.dy.Row(i), g.dy.cols, halves);
       if (g.dy.cols % 2 != 0) halves[g.dy.cols] = 0;
     }
     if (g.dw == nullptr) return;

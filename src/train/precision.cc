@@ -75,9 +75,8 @@ void Bf16Copies::Refresh(ThreadPool& pool) {
       const float* const second = row + 1 < copy.d_out ? first + copy.d_in : nullptr;
       kernels_->pair_bf16(first, second, copy.d_in, copy.pairs + row / 2 * copy.d_in);
     }
-    for (int64_t i = begin * copy.d_in; i < end * copy.d_in; ++i) {
-      copy.rounded[i] = F32ToBF16(copy.values[i]);
-    }
+    kernels_->round_bf16(copy.values + begin * copy.d_in, (end - begin) * copy.d_in,
+                         copy.rounded + begin * copy.d_in);
   });
 }
 

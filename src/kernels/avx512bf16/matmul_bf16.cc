@@ -143,6 +143,7 @@ inline void OuterColumns(const Bf16OuterMatmulArgs& args, int64_t col) {
   constexpr int kRows = 6;
   int64_t row = 0;
   for (; row + kRows <= args.rows; row += kRows) OuterTile<kRows, V>(args, row, col);
+  for (; row + 4 <= args.rows; row += 4) OuterTile<4, V>(args, row, col);
   for (; row + 2 <= args.rows; row += 2) OuterTile<2, V>(args, row, col);
   for (; row < args.rows; ++row) OuterTile<1, V>(args, row, col);
 }
@@ -166,6 +167,15 @@ void PairAvx512Bf16(const float* first, const float* second, int64_t n, uint32_t
     const __m512i high = second == nullptr ? _mm512_setzero_si512() : round(second);
     _mm512_mask_storeu_epi32(y + k, mask,
                              _mm512_or_si512(round(first), _mm512_slli_epi32(high, 16)));
+  }
+}
+
+void RoundAvx512Bf16(const float* x, int64_t n, uint16_t* y) {
+  for (int64_t k = 0; k < n; k += 16) {
+    const __mmask16 mask = FirstOf16(n - k);
+    _mm256_mask_storeu_epi16(
+        y + k, mask,
+        reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, x + k))));
   }
 }
 

@@ -200,14 +200,14 @@ void Rope(float* x, const float* cos, const float* sin, int64_t half) {
 }  // namespace moiety
 
 // The table of this instruction set, from the functions above.
-#define MOIETY_GENERIC_KERNEL_TABLE(name)                                                         \
-  {                                                                                               \
-    .isa = name, .num_calls = &num_calls, .matmul = {Matmul<float>, Matmul<F16>, Matmul<BF16>},   \
-    .quantize_rows = QuantizeRows, .block_matmul = BlockMatmul,                                   \
-    .outer_matmul = {OuterMatmul<float>, OuterMatmul<F16>, OuterMatmul<BF16>},                    \
-    .matmul_bf16 = nullptr, .pack_bf16 = nullptr, .outer_matmul_bf16 = nullptr,                   \
-    .pair_bf16 = nullptr, .rms_norm = RmsNorm, .silu_mul = SiluMul, .gelu_tanh_mul = GeluTanhMul, \
-    .silu_mul_backward = SiluMulBackward, .gelu_tanh_mul_backward = GeluTanhMulBackward,          \
-    .add = Add, .axpy = Axpy, .sum_exp = SumExp, .softmax = Softmax, .rope = Rope,                \
-    .attend_tile = AttendTile, .attend_merge = AttendMerge,                                       \
+#define MOIETY_GENERIC_KERNEL_TABLE(name)                                                       \
+  {                                                                                             \
+    .isa = name, .num_calls = &num_calls, .matmul = {Matmul<float>, Matmul<F16>, Matmul<BF16>}, \
+    .quantize_rows = QuantizeRows, .block_matmul = BlockMatmul,                                 \
+    .outer_matmul = {OuterMatmul<float>, OuterMatmul<F16>, OuterMatmul<BF16>},                  \
+    .matmul_bf16 = nullptr, .pack_bf16 = nullptr, .outer_matmul_bf16 = nullptr,                 \
+    .pair_bf16 = nullptr, .round_bf16 = nullptr, .rms_norm = RmsNorm, .silu_mul = SiluMul,      \
+    .gelu_tanh_mul = GeluTanhMul, .silu_mul_backward = SiluMulBackward,                         \
+    .gelu_tanh_mul_backward = GeluTanhMulBackward, .add = Add, .axpy = Axpy, .sum_exp = SumExp, \
+    .softmax = Softmax, .rope = Rope, .attend_tile = AttendTile, .attend_merge = AttendMerge,   \
   }

@@ -297,6 +297,7 @@ const KernelTable kRefKernels = {
     .pack_bf16 = nullptr,
     .outer_matmul_bf16 = nullptr,
     .pair_bf16 = nullptr,
+    .round_bf16 = nullptr,
     .rms_norm = RmsNorm,
     .silu_mul = SiluMul,
     .gelu_tanh_mul = GeluTanhMul,
