@@ -27,6 +27,7 @@ Action AddInspect(CLI::App& app);
 Action AddTokenize(CLI::App& app);
 Action AddDetokenize(CLI::App& app);
 Action AddTokenizer(CLI::App& app);
+Action AddTrain(CLI::App& app);
 Action AddTemplate(CLI::App& app);
 Action AddConvert(CLI::App& app);
 Action AddQuantize(CLI::App& app);

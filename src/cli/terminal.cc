@@ -60,7 +60,7 @@ std::string InExpertColour(const std::string& text, int64_t expert) {
 std::string Dim(const std::string& text) { return "\x1b[2m" + text + "\x1b[0m"; }
 
 void StopOnInterrupt() {
-  std::signal(SIGINT, [](int) { interrupted = 1; });
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupted = 1; });
 }
 bool GoesOn() { return interrupted == 0; }
 

@@ -98,22 +98,26 @@ Result<std::unique_ptr<const Tokenizer>> OpenTokenizer(const std::filesystem::pa
   return Tokenizer::FromJson(json, path.string());
 }
 
-Result<std::unique_ptr<Engine>> Engine::Start(const std::filesystem::path& path,
-                                              const EngineOptions& options) {
+Result<std::unique_ptr<Context>> MakeContext(const EngineOptions& options) {
   if (options.num_threads < 0 || options.num_threads > kMaxThreads) {
     return InvalidArgument(
         Format("threads must be from 1 to {}, found {}", kMaxThreads, options.num_threads));
   }
   MOIETY_ASSIGN_OR_RETURN(const KernelTable* const kernels, ChooseKernels(options.isa));
-  std::unique_ptr<Engine> engine(new Engine);
-  engine->path_ = path;
   const int num_threads = options.num_threads == 0 ? UsableCpus() : options.num_threads;
   try {
-    engine->context_ = std::make_unique<Context>(num_threads, *kernels, options.memory_limit_bytes,
-                                                 options.compute);
+    return std::make_unique<Context>(num_threads, *kernels, options.memory_limit_bytes,
+                                     options.compute);
   } catch (const std::system_error&) {
     return ResourceExhausted(Format("the system cannot start {} threads", num_threads));
   }
+}
+
+Result<std::unique_ptr<Engine>> Engine::Start(const std::filesystem::path& path,
+                                              const EngineOptions& options) {
+  std::unique_ptr<Engine> engine(new Engine);
+  engine->path_ = path;
+  MOIETY_ASSIGN_OR_RETURN(engine->context_, MakeContext(options));
   return engine;
 }
 

@@ -41,6 +41,10 @@ struct StepPart {
   LogitRows rows = LogitRows::kNone;
 };
 
+// Threads, kernels (those of `isa`, or of the environment's MOIETY_ISA, or the fastest) and a
+// memory limit, as the options say. Fails for what this machine does not have.
+Result<std::unique_ptr<Context>> MakeContext(const EngineOptions& options);
+
 // Not thread-safe: one thread drives an engine (and the engine's own threads help it).
 class Engine {
  public:

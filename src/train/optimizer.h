@@ -3,11 +3,15 @@
 #define MOIETY_TRAIN_OPTIMIZER_H_
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/memory_budget.h"
 #include "base/parallel.h"
+#include "moiety/status.h"
+#include "train/config.h"
 
 namespace moiety {
 
@@ -38,6 +42,12 @@ class Optimizer {
   virtual std::vector<OptimizerState> State() = 0;
   virtual size_t state_bytes() const = 0;
 };
+
+// The optimizer that a config names. The tensors' memory must outlive it. Fails for an unknown name
+// (listing the known ones), or without memory.
+Result<std::unique_ptr<Optimizer>> MakeOptimizer(const OptimizerConfig& config,
+                                                 std::vector<OptimizedTensor> tensors,
+                                                 MemoryBudget& budget);
 
 }  // namespace moiety
 

@@ -30,7 +30,7 @@ const nlohmann::json kConfig = {{"model_type", "mixtral"},
                                 {"rope_theta", 1e4}};
 
 // The gradients of one pass, one tensor after the other.
-std::vector<std::vector<float>> Gradients(Context& context, std::span<const WeightKind> in_bf16) {
+std::vector<std::vector<float>> GradientsOf(Context& context, std::span<const WeightKind> in_bf16) {
   auto trained = NewTrainedModel(context, kConfig, "test", 1, 0.1F);
   EXPECT_TRUE(trained.ok()) << trained.status().message();
   auto copies = Bf16Copies::Of(*trained->store, in_bf16, context);
@@ -57,8 +57,8 @@ TEST(Precision, GradientsInBf16AreCloseToThoseInF32) {
   Context exact(2, kernels, MemoryBudget::kUnlimited);
   Context rounded(2, kernels, MemoryBudget::kUnlimited, ComputeType::kBF16);
   const WeightKind kinds[] = {WeightKind::kExpert, WeightKind::kAttention, WeightKind::kHead};
-  const auto expected = Gradients(exact, {});
-  const auto found = Gradients(rounded, kinds);
+  const auto expected = GradientsOf(exact, {});
+  const auto found = GradientsOf(rounded, kinds);
   ASSERT_EQ(found.size(), expected.size());
   bool same = true;
   for (size_t i = 0; i < found.size(); ++i) {

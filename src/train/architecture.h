@@ -1,0 +1,31 @@
+// Which published architecture a training config is: so that what was trained opens elsewhere.
+#ifndef MOIETY_TRAIN_ARCHITECTURE_H_
+#define MOIETY_TRAIN_ARCHITECTURE_H_
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "moiety/status.h"
+#include "train/config.h"
+
+namespace moiety {
+
+// Ids that config.json names, where the tokenizer has them.
+struct SpecialIds {
+  std::optional<int64_t> bos, eos, pad;
+};
+
+// config.json of the model:
+//   llama      no experts
+//   mixtral    experts in every layer, chosen by renormalised top-k
+//   qwen3      no experts, qk_norm
+//   qwen3_moe  top-k experts, qk_norm; dense layers between them
+//   qwen2_moe  top-k experts beside a shared one
+// Fails with kUnsupported for what none of them expresses.
+Result<nlohmann::json> HfConfigOf(const TrainConfig& config, int64_t vocab_size,
+                                  const SpecialIds& ids);
+
+}  // namespace moiety
+
+#endif  // MOIETY_TRAIN_ARCHITECTURE_H_

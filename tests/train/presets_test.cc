@@ -1,0 +1,42 @@
+#include "train/presets.h"
+
+#include <gmock/gmock.h>
+
+#include <string>
+
+namespace moiety {
+namespace {
+
+TEST(Presets, FitTogether) {
+  std::vector<std::string> names;
+  for (const PresetInfo& info : Presets()) {
+    names.emplace_back(info.name);
+    EXPECT_FALSE(info.about.empty());
+    const auto config = Preset(info.name);
+    ASSERT_TRUE(config.ok());
+    const Status status = CheckTrainConfig(*config);
+    EXPECT_TRUE(status.ok()) << info.name << ": " << status.message();
+    EXPECT_FALSE(config->model.dense);
+  }
+  EXPECT_THAT(names, testing::ElementsAre("tiny", "small", "switch", "gshard", "glam", "deepseek"));
+}
+
+// Values have blocks of 256 in the formats that a trained model is quantized to.
+TEST(Presets, HaveRowsThatQuantize) {
+  for (const PresetInfo& info : Presets()) {
+    const auto config = Preset(info.name);
+    ASSERT_TRUE(config.ok());
+    EXPECT_EQ(config->model.d_expert % 256, 0);
+    EXPECT_EQ(config->model.d_feed_forward % 256, 0);
+    EXPECT_TRUE(info.name == "tiny" || config->model.d_model % 256 == 0);
+  }
+}
+
+TEST(Presets, RefusesUnknownNames) {
+  const auto config = Preset("deepsek");
+  ASSERT_FALSE(config.ok());
+  EXPECT_EQ(config.status().message(), "unknown preset \"deepsek\"; did you mean \"deepseek\"?");
+}
+
+}  // namespace
+}  // namespace moiety
