@@ -101,7 +101,9 @@ class ThreadPool {
 // task(job, i) once for each i in [0, num_tasks[job]).
 template <class Task>
 void ParallelForJobs(ThreadPool& pool, std::span<const int64_t> num_tasks, const Task& task) {
-  std::vector<int64_t> first = {0};
+  std::vector<int64_t> first;
+  first.reserve(num_tasks.size() + 1);
+  first.push_back(0);
   for (const int64_t count : num_tasks) first.push_back(first.back() + count);
   pool.ParallelFor(first.back(), [&](int64_t i) {
     const auto next = std::upper_bound(first.begin(), first.end(), i);

@@ -24,7 +24,8 @@ class Observer;  // ops/observer.h
 
 class Exec {
  public:
-  // `observer` and `tape` may be null; with a tape, operations record. All must outlive the Exec.
+  // `observer` and `tape` may be null; with a tape, operations record. All must outlive the Exec,
+  // and the Exec the way back: steps run on it.
   Exec(Context& context, Arena& arena, Observer* observer, Tape* tape = nullptr)
       : context_(context), arena_(arena), observer_(observer), tape_(tape) {}
 

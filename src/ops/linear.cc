@@ -54,6 +54,7 @@ struct OutputBlock {
 template <class Job, class Body>
 void ForBlocks(Exec& exec, std::span<const Job> jobs, const Body& body) {
   std::vector<int64_t> num_blocks;
+  num_blocks.reserve(jobs.size());
   for (const Job& job : jobs) {
     num_blocks.push_back(job.x.rows == 0 ? 0 : (job.y.cols + kBlockOutputs - 1) / kBlockOutputs);
   }

@@ -97,11 +97,13 @@ RopeAngles ComputeRopeAngles(Exec& exec, const Batch& batch, const RopeTable& ta
 
 namespace {
 
-// Calls body(head, row) for every head of every row of x.
+// Calls body(row, first column of the head, scratch [num_scratch]) for every head of every row of
+// x.
 template <class Body>
-void ForHeads(Exec& exec, const Matrix& x, int64_t head_dim, const Body& body) {
+void ForHeads(Exec& exec, const Matrix& x, int64_t head_dim, int64_t num_scratch,
+              const Body& body) {
   exec.pool().ParallelFor((x.rows + 15) / 16, [&](int64_t task) {
-    std::vector<float> scratch(static_cast<size_t>(head_dim));
+    std::vector<float> scratch(static_cast<size_t>(num_scratch));
     for (int64_t i = task * 16; i < std::min(x.rows, (task + 1) * 16); ++i) {
       for (int64_t head = 0; head < x.cols; head += head_dim) body(i, head, scratch.data());
     }
@@ -111,18 +113,14 @@ void ForHeads(Exec& exec, const Matrix& x, int64_t head_dim, const Body& body) {
 // Turned back by the same angles, and for interleaved pairs put back in their order.
 void ApplyRopeBackward(Exec& exec, const RopeAngles& angles, const Matrix& dy, const Matrix& dx) {
   const int64_t half = angles.cos.cols;
-  ForHeads(exec, dy, 2 * half, [&](int64_t i, int64_t head, float* scratch) {
+  ForHeads(exec, dy, 2 * half, 0, [&](int64_t i, int64_t head, float*) {
     const float* const cos = angles.cos.Row(i);
     const float* const sin = angles.sin.Row(i);
     const float* const d = dy.Row(i) + head;
     float* const to = dx.Row(i) + head;
     for (int64_t k = 0; k < half; ++k) {
-      scratch[k] = d[k] * cos[k] + d[k + half] * sin[k];
-      scratch[k + half] = d[k + half] * cos[k] - d[k] * sin[k];
-    }
-    for (int64_t k = 0; k < half; ++k) {
-      to[angles.interleaved ? 2 * k : k] += scratch[k];
-      to[angles.interleaved ? 2 * k + 1 : k + half] += scratch[k + half];
+      to[angles.interleaved ? 2 * k : k] += d[k] * cos[k] + d[k + half] * sin[k];
+      to[angles.interleaved ? 2 * k + 1 : k + half] += d[k + half] * cos[k] - d[k] * sin[k];
     }
   });
 }
@@ -133,7 +131,8 @@ Matrix ApplyRope(Exec& exec, const Matrix& x, const RopeAngles& angles) {
   const Matrix y = exec.Consume(x);
   if (!exec.ok()) return {};
   const int64_t half = angles.cos.cols;
-  ForHeads(exec, y, 2 * half, [&](int64_t i, int64_t head, float* odd) {
+  const int64_t num_odd = angles.interleaved ? half : 0;
+  ForHeads(exec, y, 2 * half, num_odd, [&](int64_t i, int64_t head, float* odd) {
     float* const values = y.Row(i) + head;
     if (angles.interleaved) {
       for (int64_t k = 0; k < half; ++k) {

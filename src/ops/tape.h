@@ -8,10 +8,12 @@
 #ifndef MOIETY_OPS_TAPE_H_
 #define MOIETY_OPS_TAPE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/arena.h"

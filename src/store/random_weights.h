@@ -17,8 +17,8 @@ struct RandomWeights {
   float standard_deviation = 0.02F;  // what models are initialised with: activations stay finite
 };
 
-// Fills to[0, count) with values of `dtype`, uniform with mean 0 and that standard deviation, one of
-// 65,536 values each. They depend on the seed and the name alone, not on threads or on other
+// Fills to[0, count) with values of `dtype`, uniform with mean 0 and that standard deviation, one
+// of 65,536 values each. They depend on the seed and the name alone, not on threads or on other
 // weights.
 void FillRandomMatrix(ThreadPool& pool, const RandomWeights& random, std::string_view name,
                       int64_t count, std::byte* to);

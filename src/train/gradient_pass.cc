@@ -15,15 +15,22 @@ namespace {
 // Values of logits that are held at a time: 64 MiB.
 constexpr int64_t kLogitValues = int64_t{1} << 24;
 
-// Keeps what the routers say, for the losses, and passes everything on.
+// Keeps what the routers say, for the losses, and passes everything on. Without a tape the values
+// of a layer are gone when it ends, so they are copied.
 class RouterCalls : public Observer {
  public:
-  explicit RouterCalls(Observer* next) : next_(next) {}
+  RouterCalls(Observer* next, bool copy_values) : next_(next), copy_values_(copy_values) {}
   void OnStep(const Batch& batch) override {
     if (next_ != nullptr) next_->OnStep(batch);
   }
   void OnRoute(int64_t layer, const RouterOutput& routed) override {
-    calls_.push_back(routed);
+    RouterOutput& call = calls_.emplace_back(routed);
+    if (copy_values_) {
+      for (Matrix* values : {&call.logits, &call.scores}) {
+        copies_.emplace_back(values->data, values->data + values->size());
+        values->data = copies_.back().data();
+      }
+    }
     if (next_ != nullptr) next_->OnRoute(layer, routed);
   }
   void OnLinear(const Matrix& x, WeightRef w) override {
@@ -33,7 +40,9 @@ class RouterCalls : public Observer {
 
  private:
   Observer* next_;
+  bool copy_values_;
   std::vector<RouterOutput> calls_;
+  std::vector<std::vector<float>> copies_;
 };
 
 void AddRouterLosses(Exec& exec, std::span<const RouterOutput> calls,
@@ -109,6 +118,7 @@ Status GradientPass::MakePages(size_t num_pages) {
 
 Result<Losses> GradientPass::Run(std::span<const TrainingSequence> sequences, int64_t total_targets,
                                  float share, Observer* observer) {
+  if (sequences.empty()) return InvalidArgument("training: there are no sequences");
   std::vector<int32_t> ids;
   std::vector<int32_t> targets;
   size_t num_pages = 0;
@@ -146,8 +156,9 @@ Result<Losses> GradientPass::Run(std::span<const TrainingSequence> sequences, in
   batch.logit_rows = rows;
 
   arena_.Release({});
-  RouterCalls calls(observer);
-  Exec exec(context_, arena_, &calls, parameters_ == nullptr ? nullptr : &tape_);
+  Tape* const tape = parameters_ == nullptr ? nullptr : &tape_;
+  RouterCalls calls(observer, tape == nullptr);
+  Exec exec(context_, arena_, &calls, tape);
   calls.OnStep(batch);
   Losses losses;
   losses.num_targets = std::count_if(targets.begin(), targets.end(),

@@ -50,8 +50,8 @@ class GradientPass {
   //   cross_entropy / total_targets + share · (balance · L_balance + z · L_z),
   // so that the passes over the parts of a batch, each with its share of it, add up to the batch.
   // `observer` (null: none) sees the forward pass.
-  // Fails for an empty sequence, an id outside the vocabulary, or without memory; gradients are
-  // then not to be used.
+  // Fails for no or an empty sequence, an id outside the vocabulary, or without memory; gradients
+  // are then not to be used.
   Result<Losses> Run(std::span<const TrainingSequence> sequences, int64_t total_targets,
                      float share, Observer* observer = nullptr);
 

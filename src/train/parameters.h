@@ -2,13 +2,12 @@
 #ifndef MOIETY_TRAIN_PARAMETERS_H_
 #define MOIETY_TRAIN_PARAMETERS_H_
 
-#include <cstdint>
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "base/aligned.h"
 #include "base/memory_budget.h"
 #include "moiety/status.h"
 #include "ops/tape.h"

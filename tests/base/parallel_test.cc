@@ -144,6 +144,23 @@ TEST(ThreadPool, StartsAndStopsQuickly) {
 }
 
 // Two threads that need each other, one of which then sleeps: the other waits.
+TEST(ParallelForJobs, RunsEveryTaskOfEveryJobOnce) {
+  for (const int threads : {1, 3}) {
+    ThreadPool pool(threads);
+    for (const auto& num_tasks :
+         std::vector<std::vector<int64_t>>{{}, {0}, {5}, {0, 3, 0, 0, 1, 200, 0}, {1, 1, 1}}) {
+      std::vector<std::vector<std::atomic<int>>> runs;
+      for (const int64_t count : num_tasks) runs.emplace_back(static_cast<size_t>(count));
+      ParallelForJobs(pool, num_tasks, [&](size_t job, int64_t task) {
+        runs.at(job).at(static_cast<size_t>(task)).fetch_add(1);
+      });
+      for (const auto& job : runs) {
+        for (const auto& count : job) EXPECT_EQ(count.load(), 1);
+      }
+    }
+  }
+}
+
 TEST(LoopTimes, WaitingAtTheEndOfALoopIsCounted) {
   ThreadPool pool(2);
   pool.StartTiming();

@@ -14,6 +14,7 @@
 #include "support/golden.h"
 #include "support/paths.h"
 #include "support/tensor_file.h"
+#include "support/tiny_model.h"
 #include "train/trained_model.h"
 
 namespace moiety {
@@ -100,6 +101,187 @@ std::vector<GoldenCase> GradientCases() {
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(GradientGolden);
 INSTANTIATE_TEST_SUITE_P(Models, GradientGolden, testing::ValuesIn(GradientCases()),
                          [](const auto& test) { return GoldenName(test.param); });
+
+class GradientPassTest : public testing::Test {
+ protected:
+  // A small mixture with random weights; what passes over its sequences need.
+  struct Run {
+    explicit Run(int threads = 2, uint64_t seed = 1)
+        : context(threads, *AvailableKernels().back(), MemoryBudget::kUnlimited),
+          trained(*NewTrainedModel(context, TinyMixtralConfig(), "config.json", seed, 0.1F)) {}
+    std::vector<float> gradients() {
+      return {trained.parameters.gradients().begin(), trained.parameters.gradients().end()};
+    }
+    Context context;
+    TrainedModel trained;
+  };
+
+  static constexpr RouterLossOptions kRouterLosses = {.balance = 0.5F, .z = 0.25F};
+  const Sequences ids_ = {{7, 100, 30, 42, 7}, {9, 9}, {200, 1, 30}};
+  const Sequences targets_ = Targets(ids_);
+  const std::vector<TrainingSequence> pairs_ = Pairs(ids_, targets_);
+};
+
+// Without a way back the losses are the same: also those of routers, whose layers are over by then.
+TEST_F(GradientPassTest, LossesAreTheSameWithoutGradients) {
+  for (const bool pooled : {false, true}) {
+    RouterLossOptions options = kRouterLosses;
+    options.pooled_balance = pooled;
+    Run run;
+    GradientPass training(run.context, *run.trained.model, &run.trained.parameters, options);
+    GradientPass evaluation(run.context, *run.trained.model, nullptr, options);
+    for (int pass = 0; pass < 2; ++pass) {
+      const auto trained = training.Run(pairs_, 7, 1);
+      const auto evaluated = evaluation.Run(pairs_, 7, 1);
+      ASSERT_TRUE(trained.ok() && evaluated.ok());
+      EXPECT_EQ(evaluated->cross_entropy, trained->cross_entropy);
+      EXPECT_EQ(evaluated->num_targets, 7);
+      EXPECT_EQ(evaluated->balance, trained->balance);
+      EXPECT_EQ(evaluated->z, trained->z);
+      EXPECT_GT(trained->balance, 1);
+      EXPECT_GT(trained->z, 0);
+    }
+  }
+}
+
+TEST_F(GradientPassTest, SameBitsForAnyThreadsAndAgain) {
+  const auto gradients = [&](int threads, int passes) {
+    Run run(threads);
+    GradientPass pass(run.context, *run.trained.model, &run.trained.parameters, kRouterLosses);
+    for (int i = 0; i < passes; ++i) {
+      std::fill(run.trained.parameters.gradients().begin(),
+                run.trained.parameters.gradients().end(), 0.0F);
+      EXPECT_TRUE(pass.Run(pairs_, 7, 1).ok());
+    }
+    return run.gradients();
+  };
+  const std::vector<float> expected = gradients(1, 1);
+  EXPECT_GT(std::count_if(expected.begin(), expected.end(), [](float g) { return g != 0; }), 1000);
+  for (const int threads : {2, 3, 5}) EXPECT_TRUE(SameBits(gradients(threads, 1), expected));
+  EXPECT_TRUE(SameBits(gradients(2, 3), expected));
+}
+
+// Along the gradient all losses together rise by its squared length.
+TEST_F(GradientPassTest, GradientsAreTheSlopeOfTheLosses) {
+  Run run;
+  GradientPass pass(run.context, *run.trained.model, &run.trained.parameters, kRouterLosses);
+  const auto loss = [&] {
+    const auto losses = pass.Run(pairs_, 7, 1);
+    EXPECT_TRUE(losses.ok());
+    return losses->cross_entropy / 7 + 0.5 * losses->balance + 0.25 * losses->z;
+  };
+  loss();
+  const std::vector<float> gradient = run.gradients();
+  double length = 0;
+  for (const float g : gradient) length += static_cast<double>(g) * static_cast<double>(g);
+  // A loss near 6 is known to about 1e-6; the third derivative bends by the square of the step.
+  constexpr float kStep = 1e-3F;
+  const auto move = [&](float step) {
+    size_t at = 0;
+    for (const Parameter& p : run.trained.parameters.all()) {
+      for (float& value : p.values) {
+        value += step * gradient[at++] / static_cast<float>(std::sqrt(length));
+      }
+    }
+  };
+  move(kStep);
+  const double above = loss();
+  move(-2 * kStep);
+  const double below = loss();
+  EXPECT_NEAR((above - below) / (2 * static_cast<double>(kStep)), std::sqrt(length),
+              2e-3 * std::sqrt(length));
+}
+
+// Passes over parts, each with its share, add up to the pass over all. Only the cross entropy: the
+// balance of a whole is not the mean of that of its parts.
+TEST_F(GradientPassTest, PartsAddUp) {
+  Run whole;
+  GradientPass all(whole.context, *whole.trained.model, &whole.trained.parameters, {.z = 0.25F});
+  ASSERT_TRUE(all.Run(pairs_, 7, 1).ok());
+  Run parts;
+  GradientPass part(parts.context, *parts.trained.model, &parts.trained.parameters, {.z = 0.25F});
+  for (const TrainingSequence& sequence : pairs_) {
+    ASSERT_TRUE(part.Run({&sequence, 1}, 7, static_cast<float>(sequence.ids.size()) / 10).ok());
+  }
+  EXPECT_LE(ErrorOverMax(parts.gradients(), whole.gradients()), 1e-5);
+}
+
+// So many logits that the head takes them in parts.
+TEST_F(GradientPassTest, HeadInParts) {
+  nlohmann::json config = TinyLlamaConfig();
+  config["vocab_size"] = 1 << 17;  // 128 rows at a time
+  Sequences ids(3);
+  for (int32_t i = 0; i < 300; ++i) ids[static_cast<size_t>(i / 100)].push_back(i * 431);
+  const Sequences targets = Targets(ids);
+  const std::vector<TrainingSequence> pairs = Pairs(ids, targets);
+  std::vector<std::vector<float>> gradients;
+  std::vector<double> sums;
+  for (const size_t at_once : {3, 1}) {
+    Context context(2, *AvailableKernels().back(), MemoryBudget::kUnlimited);
+    auto trained = NewTrainedModel(context, config, "config.json", 1, 0.1F);
+    ASSERT_TRUE(trained.ok()) << trained.status().message();
+    GradientPass pass(context, *trained->model, &trained->parameters, {});
+    double sum = 0;
+    for (size_t i = 0; i < 3; i += at_once) {
+      const auto losses = pass.Run(std::span(pairs).subspan(i, at_once), 297, 1);
+      ASSERT_TRUE(losses.ok());
+      sum += losses->cross_entropy;
+    }
+    sums.push_back(sum);
+    gradients.emplace_back(trained->parameters.gradients().begin(),
+                           trained->parameters.gradients().end());
+  }
+  EXPECT_NEAR(sums[0], sums[1], 1e-9);
+  EXPECT_LE(ErrorOverMax(gradients[0], gradients[1]), 1e-5);
+}
+
+TEST_F(GradientPassTest, RefusesWhatIsNoSequence) {
+  Run run;
+  GradientPass pass(run.context, *run.trained.model, &run.trained.parameters, kRouterLosses);
+  const auto code = [&](const Sequences& ids, const Sequences& targets) {
+    return pass.Run(Pairs(ids, targets), 7, 1).status().code();
+  };
+  EXPECT_EQ(code({}, {}), StatusCode::kInvalidArgument);
+  EXPECT_EQ(code({{1}, {}}, {{1}, {}}), StatusCode::kInvalidArgument);
+  EXPECT_EQ(code({{1, kTinyVocab}}, {{1, 1}}), StatusCode::kInvalidArgument);
+  EXPECT_EQ(code({{1, 1}}, {{1, kTinyVocab}}), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(pass.Run(pairs_, 7, 1).ok()) << "it can be used again";
+}
+
+TEST_F(GradientPassTest, NothingToPredictGivesNoGradient) {
+  Run run;
+  GradientPass pass(run.context, *run.trained.model, &run.trained.parameters, {});
+  const Sequences ignored = {std::vector<int32_t>(5, kIgnoredTarget)};
+  const auto losses = pass.Run(Pairs({ids_[0]}, ignored), 1, 1);
+  ASSERT_TRUE(losses.ok());
+  EXPECT_EQ(losses->num_targets, 0);
+  EXPECT_EQ(losses->cross_entropy, 0);
+  const std::vector<float> gradients = run.gradients();
+  EXPECT_TRUE(std::all_of(gradients.begin(), gradients.end(), [](float g) { return g == 0; }));
+}
+
+// Whatever it is that memory does not suffice for, it is an error.
+TEST_F(GradientPassTest, WithoutMemoryFails) {
+  const Sequences ids(8, std::vector<int32_t>(100, 50));
+  const Sequences targets = Targets(ids);
+  Run unlimited;
+  GradientPass enough(unlimited.context, *unlimited.trained.model, &unlimited.trained.parameters,
+                      kRouterLosses);
+  ASSERT_TRUE(enough.Run(Pairs(ids, targets), 1, 1).ok());
+  const uint64_t peak = unlimited.context.budget.peak_bytes();
+  int failures = 0;
+  for (uint64_t part = 1; part <= 20; ++part) {
+    Context context(2, *AvailableKernels().back(), peak * part / 20);
+    auto trained = NewTrainedModel(context, TinyMixtralConfig(), "config.json", 1, 0.1F);
+    if (!trained.ok()) continue;
+    GradientPass pass(context, *trained->model, &trained->parameters, kRouterLosses);
+    const auto losses = pass.Run(Pairs(ids, targets), 1, 1);
+    if (losses.ok()) continue;
+    ++failures;
+    EXPECT_EQ(losses.status().code(), StatusCode::kResourceExhausted);
+  }
+  EXPECT_GT(failures, 5);
+}
 
 }  // namespace
 }  // namespace moiety
