@@ -8,13 +8,15 @@ find_path(MOIETY_FMT_DIR fmt/core.h REQUIRED NO_CMAKE_FIND_ROOT_PATH)
 find_path(MOIETY_PCRE2_DIR pcre2.h REQUIRED NO_CMAKE_FIND_ROOT_PATH)
 find_path(MOIETY_UTF8PROC_DIR utf8proc.h REQUIRED NO_CMAKE_FIND_ROOT_PATH)
 find_path(MOIETY_EDIT_DIR histedit.h REQUIRED NO_CMAKE_FIND_ROOT_PATH)
+find_path(MOIETY_URING_DIR liburing.h REQUIRED NO_CMAKE_FIND_ROOT_PATH)
 
 # One folder of links holds just these headers: a cross compiler must not see the rest of the
 # machine's /usr/include.
 set(MOIETY_THIRD_PARTY ${CMAKE_BINARY_DIR}/third_party)
 file(MAKE_DIRECTORY ${MOIETY_THIRD_PARTY})
 foreach(header ${MOIETY_JSON_DIR}/nlohmann ${MOIETY_CLI11_DIR}/CLI ${MOIETY_FMT_DIR}/fmt ${MOIETY_PCRE2_DIR}/pcre2.h
-        ${MOIETY_UTF8PROC_DIR}/utf8proc.h ${MOIETY_EDIT_DIR}/histedit.h)
+        ${MOIETY_UTF8PROC_DIR}/utf8proc.h ${MOIETY_EDIT_DIR}/histedit.h
+        ${MOIETY_URING_DIR}/liburing.h ${MOIETY_URING_DIR}/liburing)
   get_filename_component(name ${header} NAME)
   file(CREATE_LINK ${header} ${MOIETY_THIRD_PARTY}/${name} SYMBOLIC)
 endforeach()
@@ -28,10 +30,11 @@ endfunction()
 
 moiety_find_static(MOIETY_PCRE2 pcre2-8)
 moiety_find_static(MOIETY_UTF8PROC utf8proc)
+moiety_find_static(MOIETY_URING uring)
 add_library(moiety_third_party INTERFACE)
 target_include_directories(moiety_third_party SYSTEM INTERFACE ${MOIETY_THIRD_PARTY})
 target_compile_definitions(moiety_third_party INTERFACE PCRE2_STATIC PCRE2_CODE_UNIT_WIDTH=8 UTF8PROC_STATIC)
-target_link_libraries(moiety_third_party INTERFACE ${MOIETY_PCRE2} ${MOIETY_UTF8PROC})
+target_link_libraries(moiety_third_party INTERFACE ${MOIETY_PCRE2} ${MOIETY_UTF8PROC} ${MOIETY_URING})
 
 # Line editing is for the command line only. What follows libedit is what its archive needs.
 add_library(moiety_line_editing INTERFACE)
