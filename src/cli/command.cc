@@ -75,7 +75,16 @@ const EngineOptions& OptionsOf(EngineFlags& flags) {
 Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, EngineFlags& flags) {
   const EngineOptions& options = OptionsOf(flags);
   Result<std::unique_ptr<Engine>> engine = Engine::Open(model, options);
-  if (engine.ok() && (*engine)->store().residency() != options.residency) {
+  const bool streams = engine.ok() && (*engine)->store().residency() == Residency::kStreamed;
+  if (streams && flags.memory.empty()) {  // who sets a limit knows
+    const WeightStore& store = (*engine)->store();
+    std::fputs(Format("moiety: {}: {} of experts stay on disk, as memory would not hold them; what "
+                      "is needed is read ({})\n",
+                      model.string(), FormatBytes(store.streamed_bytes()),
+                      store.streamer().reader()->name())
+                   .c_str(),
+               stderr);
+  } else if (!streams && engine.ok() && (*engine)->store().residency() != options.residency) {
     std::fputs(
         Format(
             "moiety: {}: {} of weights stay in the file, as memory would not hold them repacked: "
