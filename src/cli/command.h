@@ -52,6 +52,8 @@ struct EngineFlags {
   std::string key_type = "f32", value_type = "f32";  // of the KV cache
   bool no_mmap = false;
   bool no_repack = false;
+  std::string cache_policy = std::string(kDefaultCachePolicy);
+  ReadMethod read_method = ReadMethod::kAuto;
 };
 void AddEngineFlags(CLI::App& command, EngineFlags& flags);
 Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, EngineFlags& flags);

@@ -185,6 +185,7 @@ void ExpertStreamer::StartReads() {
     e.reads_left = static_cast<int32_t>(e.ranges.size());
     cache_->Insert(key);
     cache_->Pin(key);  // until it is here, and then until it was used
+    if (reader_->num_pending() == 0) read_start_ = std::chrono::steady_clock::now();
     for (const Range& range : e.ranges) {
       reader_->Submit({range.file, range.offset, range.bytes, memory_.slot(slot) + range.at,
                        static_cast<uint64_t>(key)});
@@ -193,12 +194,14 @@ void ExpertStreamer::StartReads() {
 }
 
 void ExpertStreamer::CollectReads(bool wait) {
+  if (reader_->num_pending() == 0) return;
   done_.clear();
   const auto start = std::chrono::steady_clock::now();
   reader_->Collect(wait, done_);
-  if (wait) {
-    stats_.wait_seconds +=
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const auto end = std::chrono::steady_clock::now();
+  if (wait) stats_.wait_seconds += std::chrono::duration<double>(end - start).count();
+  if (reader_->num_pending() == 0) {
+    stats_.read_seconds += std::chrono::duration<double>(end - read_start_).count();
   }
   for (RangeDone& done : done_) {
     const auto key = static_cast<int32_t>(done.tag);
@@ -299,7 +302,7 @@ void ExpertStreamer::EndVisit() {
 
 void ExpertStreamer::GiveBack(uint64_t bytes) {
   const std::lock_guard lock(mutex_);
-  if (reader_->num_pending() > 0) CollectReads(false);
+  CollectReads(false);
   uint64_t given = 0;
   while (given < bytes && stats_.num_slots > kMinSlots) {
     if (free_slots_.empty()) {

@@ -4,6 +4,7 @@
 #ifndef MOIETY_STORE_EXPERT_STREAMER_H_
 #define MOIETY_STORE_EXPERT_STREAMER_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -40,6 +41,7 @@ struct StreamStats {
   uint64_t bytes_read = 0;  // by finished reads, what they read too much for whole blocks included
   CacheCounts counts;       // of experts that layers asked for: a step asks for each once
   double wait_seconds = 0;  // spent waiting with nothing to compute
+  double read_seconds = 0;  // while any read was under way
   int64_t num_slots = 0;    // that have memory now
   int64_t num_experts = 0;  // that are streamed
   uint64_t slot_bytes = 0;
@@ -127,6 +129,7 @@ class ExpertStreamer : public ExpertSource {
   Status failed_;
   std::vector<RangeDone> done_;
   StreamStats stats_;
+  std::chrono::steady_clock::time_point read_start_;  // since when any read is under way
 };
 
 }  // namespace moiety
