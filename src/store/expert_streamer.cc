@@ -8,6 +8,8 @@
 
 #include "base/check.h"
 #include "base/format.h"
+#include "quant/block_format.h"
+#include "quant/panels.h"
 #include "tensor/dtype.h"
 
 namespace moiety {
@@ -23,6 +25,13 @@ constexpr size_t kFewExperts = 4;
 uint64_t AlignmentOf(DType dtype) { return IsBlockFormat(dtype) ? 1 : DTypeBlockBytes(dtype); }
 
 bool IsAligned(const StreamedMatrix& m) { return m.offset % AlignmentOf(m.weight->dtype) == 0; }
+
+bool HasPanels(const Weight& weight) {
+  return IsBlockFormat(weight.dtype) && weight.shape[0] >= kPanelOutputs;
+}
+
+// Of one matrix, of one thread.
+constexpr int64_t kPanelsPerTask = 16;
 
 }  // namespace
 
@@ -81,10 +90,12 @@ ExpertStreamer::~ExpertStreamer() {
 
 Status ExpertStreamer::Start(const CacheShape& shape, std::vector<StreamedExpert> experts,
                              std::unique_ptr<RangeReader> reader,
-                             std::unique_ptr<CachePolicy> policy, MemoryBudget& budget) {
+                             std::unique_ptr<CachePolicy> policy, MemoryBudget& budget,
+                             ThreadPool* pool) {
   MOIETY_CHECK(reader_ == nullptr && !experts.empty());
   shape_ = shape;
   budget_ = &budget;
+  pool_ = pool;
   stats_.slot_bytes = SlotBytes(experts);
   stats_.num_experts = static_cast<int64_t>(experts.size());
   entries_.resize(static_cast<size_t>(shape.num_keys()));
@@ -135,6 +146,11 @@ void ExpertStreamer::Request(int64_t layer, std::span<const int32_t> experts) {
     if (e.place == Place::kComing) continue;  // has a pin
     cache_->Pin(key);
     ready_.push_back(key);
+    if (e.in_rows) used_again_.push_back(key);
+  }
+  // With nothing to read there is nothing to wait for, and what is computed is what counts.
+  if (waiting_.empty() && reader_->num_pending() == 0) {
+    for (const int32_t key : ready_) Repack(key);
   }
   std::reverse(waiting_.begin(), waiting_.end());
   StartReads();
@@ -169,6 +185,7 @@ void ExpertStreamer::Evict(int32_t key) {
   cache_->Erase(key);
   free_slots_.push_back(std::exchange(e.slot, -1));
   e.place = Place::kDisk;
+  e.in_rows = false;
   ++stats_.counts.evictions;
 }
 
@@ -234,6 +251,8 @@ void ExpertStreamer::Arrive(int32_t key) {
       std::memmove(data, from, m.bytes);
     }
     m.weight->data = data;
+    m.weight->layout = BlockLayout::kRows;
+    e.in_rows = e.in_rows || HasPanels(*m.weight);
   }
   e.place = Place::kSlot;
   if (wanted) {
@@ -241,6 +260,49 @@ void ExpertStreamer::Arrive(int32_t key) {
   } else {
     cache_->Unpin(key);
   }
+}
+
+// Panels are made of the same bytes as their rows, so they take their place.
+void ExpertStreamer::Repack(int32_t key) {
+  Entry& e = entry(key);
+  if (!std::exchange(e.in_rows, false)) return;
+  for (const StreamedMatrix& m : e.matrices) {
+    if (!HasPanels(*m.weight)) continue;
+    const BlockFormat& format = *BlockFormatOf(m.weight->dtype);
+    const int64_t row_blocks = m.weight->shape[1] / format.num_values;
+    const auto panel_bytes = static_cast<size_t>(kPanelOutputs * row_blocks * format.num_bytes);
+    const int64_t num_panels = m.weight->shape[0] / kPanelOutputs;
+    std::byte* const slot = memory_.slot(e.slot);
+    std::byte* const data = slot + (m.weight->data - slot);
+    const auto repack = [&](int64_t task) {
+      std::vector<std::byte> rows(panel_bytes);
+      const int64_t end = std::min(num_panels, (task + 1) * kPanelsPerTask);
+      for (int64_t panel = task * kPanelsPerTask; panel < end; ++panel) {
+        std::byte* const at = data + static_cast<size_t>(panel) * panel_bytes;
+        std::memcpy(rows.data(), at, panel_bytes);
+        RowsToPanels(format, rows.data(), row_blocks, kPanelOutputs, at);
+      }
+    };
+    const int64_t num_tasks = (num_panels + kPanelsPerTask - 1) / kPanelsPerTask;
+    if (pool_ != nullptr) {
+      pool_->ParallelFor(num_tasks, repack);
+    } else {
+      for (int64_t task = 0; task < num_tasks; ++task) repack(task);
+    }
+    m.weight->layout = BlockLayout::kPanels;
+  }
+}
+
+// Repacks an expert that was used again; false if there is none.
+bool ExpertStreamer::RepackOne() {
+  while (!used_again_.empty()) {
+    const int32_t key = used_again_.front();
+    used_again_.pop_front();
+    if (entry(key).place != Place::kSlot || !entry(key).in_rows) continue;
+    Repack(key);
+    return true;
+  }
+  return false;
 }
 
 Result<std::span<const int32_t>> ExpertStreamer::Next() {
@@ -257,7 +319,7 @@ Result<std::span<const int32_t>> ExpertStreamer::Next() {
       failed_ = ResourceExhausted("out of memory: no slot for an expert");
       break;
     }
-    CollectReads(true);
+    CollectReads(!RepackOne());
     StartReads();
   }
   if (!failed_.ok()) {

@@ -7,12 +7,14 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <vector>
 
 #include "base/memory_budget.h"
+#include "base/parallel.h"
 #include "io/range_reader.h"
 #include "moiety/status.h"
 #include "store/cache_policy.h"
@@ -47,6 +49,8 @@ struct StreamStats {
   uint64_t slot_bytes = 0;
 };
 
+// Experts arrive as rows. Those that are used again are repacked into panels (quant/panels.h),
+// which are computed faster, while the streamer would only wait for the disk.
 class ExpertStreamer : public ExpertSource {
  public:
   // So that one expert can come in while another is computed.
@@ -60,11 +64,12 @@ class ExpertStreamer : public ExpertSource {
   // Memory that holds any one of the experts.
   static uint64_t SlotBytes(std::span<const StreamedExpert> experts);
 
-  // From now on the experts are streamed. The weights and the budget must outlive the streamer.
-  // Takes kMinSlots slots at once, or fails if the budget or the machine does not have them.
+  // From now on the experts are streamed. The weights, the budget and the pool (null:
+  // there is none) must outlive the streamer. Takes kMinSlots slots at once, or fails if the budget
+  // or the machine does not have them.
   Status Start(const CacheShape& shape, std::vector<StreamedExpert> experts,
                std::unique_ptr<RangeReader> reader, std::unique_ptr<CachePolicy> policy,
-               MemoryBudget& budget);
+               MemoryBudget& budget, ThreadPool* pool = nullptr);
 
   bool streams() const override { return reader_ != nullptr; }
   void Request(int64_t layer, std::span<const int32_t> experts) override;
@@ -88,6 +93,7 @@ class ExpertStreamer : public ExpertSource {
     std::vector<uint64_t> at;  // where each begins in the slot
     std::vector<Range> ranges;
     Place place = Place::kDisk;
+    bool in_rows = false;  // in a slot as it is in the file, though panels would be faster
     int32_t slot = -1;
     int32_t reads_left = 0;
     bool wanted = false;  // by the current Request(), and not handed out
@@ -105,6 +111,8 @@ class ExpertStreamer : public ExpertSource {
   void StartReads();
   void CollectReads(bool wait);
   void Arrive(int32_t key);
+  void Repack(int32_t key);
+  bool RepackOne();
   void EndVisit();
   void GiveBack(uint64_t bytes);
   uint64_t CouldGive() const;
@@ -114,6 +122,7 @@ class ExpertStreamer : public ExpertSource {
   std::unique_ptr<RangeReader> reader_;  // null: nothing streams
   std::unique_ptr<ExpertCache> cache_;   // experts that have a slot, or are coming into one
   MemoryBudget* budget_ = nullptr;
+  ThreadPool* pool_ = nullptr;
   std::vector<Entry> entries_;  // by key; without matrices: not streamed
   SlotMemory memory_;
   std::vector<MemoryBudget::Reservation> reservations_;  // by slot
@@ -128,6 +137,7 @@ class ExpertStreamer : public ExpertSource {
   int64_t num_left_ = 0;                 // not handed out
   Status failed_;
   std::vector<RangeDone> done_;
+  std::deque<int32_t> used_again_;  // experts in rows that were asked for again, perhaps gone since
   StreamStats stats_;
   std::chrono::steady_clock::time_point read_start_;  // since when any read is under way
 };

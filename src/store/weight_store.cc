@@ -231,7 +231,8 @@ Status WeightStore::StartStreaming(uint64_t others_bytes) {
                           OpenRangeReader(table_.files, streaming_.method));
   if (streaming_.wrap_reader != nullptr) reader = streaming_.wrap_reader(std::move(reader));
   MOIETY_RETURN_IF_ERROR(Reserve());
-  return streamer_.Start(shape, std::move(experts), std::move(reader), std::move(policy), budget_);
+  return streamer_.Start(shape, std::move(experts), std::move(reader), std::move(policy), budget_,
+                         pool_);
 }
 
 void WeightStore::FillRandom(Weight& weight, std::byte* to) const {

@@ -53,7 +53,8 @@ struct StreamOptions {
 class WeightStore {
  public:
   // `table` and its files stay alive with the store; `where` (the model's path) starts messages.
-  // `pool`, which must outlive Load(), shares the work of that; null: the caller does it all.
+  // `pool`, which must outlive the store, shares the work of loading and of repacking; null: the
+  // caller does it all.
   WeightStore(TensorTable table, std::string where, Residency residency, MemoryBudget& budget,
               ThreadPool* pool = nullptr)
       : table_(std::move(table)),
