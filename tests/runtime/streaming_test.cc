@@ -185,6 +185,51 @@ TEST(Streaming, AFailedReadEndsTheStepAlone) {
   }
 }
 
+// Requests of a batch that need what cannot be read end with that error; others go on to the same
+// texts as ever.
+TEST(Streaming, OtherRequestsOfABatchGoOn) {
+  const auto texts = [](Engine& engine) {
+    Batcher batcher(engine, {});
+    std::vector<std::pair<Status, std::vector<int32_t>>> ended(6);
+    for (size_t i = 0; i < ended.size(); ++i) {
+      BatchRequest request;
+      request.prompt = SomeIds(5, i);
+      request.options.max_tokens = 12;
+      request.options.ignore_eos = true;
+      request.options.sampling.temperature = 0;
+      request.on_token = [&ended, i](int64_t, const TokenEvent& event) {
+        ended[i].second.push_back(event.id);
+        return true;
+      };
+      request.on_end = [&ended, i](int64_t, const Result<GenerationResult>& result) {
+        ended[i].first = result.status();
+      };
+      EXPECT_TRUE(batcher.Add(std::move(request)).ok());
+    }
+    while (!batcher.idle()) batcher.Step();
+    return ended;
+  };
+  const auto expected = texts(*OpenOrFail(Starter()));
+  auto period = std::make_shared<std::atomic<int64_t>>(0);
+  const auto engine = OpenOrFail(Starter(), Faulty(6'000'000, period));
+  ASSERT_NE(engine, nullptr);
+  *period = 37;
+  int64_t failed = 0;
+  const auto found = texts(*engine);
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (found[i].first.ok()) {
+      EXPECT_EQ(found[i].second, expected[i].second);
+    } else {
+      ++failed;
+      EXPECT_EQ(found[i].first.code(), StatusCode::kIoError);
+    }
+  }
+  EXPECT_GT(failed, 0);
+  EXPECT_LT(failed, 6);
+  *period = 0;
+  for (const auto& [status, ids] : texts(*engine)) EXPECT_TRUE(status.ok()) << status.message();
+}
+
 TEST(Streaming, ATruncatedOrChangedFileIsAnError) {
   const ScratchFolder scratch;
   for (const char* file : {"config.json", "model.safetensors", "tokenizer.json"}) {
