@@ -6,7 +6,7 @@
 # shellcheck disable=SC2034  # used by the scripts that source this
 build_packages="g++ cmake ninja-build nlohmann-json3-dev libcli11-dev libfmt-dev"
 build_packages="$build_packages libpcre2-dev libutf8proc-dev libedit-dev libtomlplusplus-dev"
-build_packages="$build_packages zlib1g-dev libzstd-dev"
+build_packages="$build_packages zlib1g-dev libzstd-dev liburing-dev"
 
 say() { printf '%s\n' "$*" >&2; }
 

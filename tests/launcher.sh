@@ -106,7 +106,7 @@ with_tools() {
 install="apt-get -o DPkg::Lock::Timeout=600 install -y --no-install-recommends"
 update="apt-get -o DPkg::Lock::Timeout=600 update"
 all="g++ cmake ninja-build nlohmann-json3-dev libcli11-dev libfmt-dev libpcre2-dev libutf8proc-dev libedit-dev"
-all="$all libtomlplusplus-dev zlib1g-dev libzstd-dev"
+all="$all libtomlplusplus-dev zlib1g-dev libzstd-dev liburing-dev"
 
 with_tools "g++ cmake ninja-build" 0
 [ "$log" = "$install ${all#g++ cmake ninja-build };cmake;" ] && [ -z "$out" ] &&

@@ -3,10 +3,12 @@
 #ifndef MOIETY_BASE_MEMORY_BUDGET_H_
 #define MOIETY_BASE_MEMORY_BUDGET_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "moiety/status.h"
@@ -46,11 +48,24 @@ class MemoryBudget {
   // nothing changes. Thread-safe.
   Result<Reservation> Reserve(MemoryUse use, uint64_t bytes);
 
-  // Before a Reserve() for any other use fails, `reclaim` is asked to give back this many bytes of
-  // `use`, or what it can. It is called on the thread of that Reserve(). Null: none.
-  void SetReclaim(MemoryUse use, std::function<void(uint64_t bytes)> reclaim);
+  // The same, but nobody is asked to give anything back for it.
+  Result<Reservation> ReserveFree(MemoryUse use, uint64_t bytes);
 
-  uint64_t limit_bytes() const { return limit_; }
+  // Who holds more than it must. Before a Reserve() for any other use fails, `give` is asked to
+  // give back this many bytes of its own, or what it can, on the thread of that Reserve().
+  struct Reclaimer {
+    std::function<void(uint64_t bytes)> give;
+    std::function<uint64_t()> could_give;  // how many bytes that may be; null: not known
+  };
+  // One for each use; of several, they are asked in the order of MemoryUse from the last to the
+  // first, so cached pages go before weights that would have to be read again. Nullopt: none.
+  void SetReclaim(MemoryUse use, std::optional<Reclaimer> reclaimer);
+
+  // kUnlimited becomes a limit. Whoever sets it sees to what is reserved already.
+  void SetLimit(uint64_t limit_bytes);
+  uint64_t limit_bytes() const;
+  // What Reserve() for `use` would find: what is free and what others could give.
+  uint64_t obtainable_bytes(MemoryUse use) const;
   uint64_t used_bytes() const;
   uint64_t used_bytes(MemoryUse use) const;
   uint64_t peak_bytes() const;
@@ -58,14 +73,14 @@ class MemoryBudget {
  private:
   void Return(MemoryUse use, uint64_t bytes);
   void Reclaim(MemoryUse use, uint64_t bytes);
+  uint64_t FreeBytes() const { return limit_ - std::min(limit_, total_); }
 
-  const uint64_t limit_;
+  uint64_t limit_;
   mutable std::mutex mutex_;
   std::array<uint64_t, kNumMemoryUses> used_{};
   uint64_t total_ = 0;
   uint64_t peak_ = 0;
-  MemoryUse reclaim_use_ = MemoryUse::kBuffers;
-  std::function<void(uint64_t bytes)> reclaim_;
+  std::array<std::optional<Reclaimer>, kNumMemoryUses> reclaimers_;
 };
 
 }  // namespace moiety

@@ -11,6 +11,7 @@
 #include "chat/chat_template.h"
 #include "cli/command.h"
 #include "cli/lookup_flags.h"
+#include "cli/stream_report.h"
 #include "cli/terminal.h"
 
 namespace moiety::cli {
@@ -172,13 +173,13 @@ std::string BatchSummary(const BatchTotals& t, Engine& engine, const LookupOptio
   return Format(
       "\nprompts     {:>6} tokens  {} of them reused\n"
       "generation  {:>6} tokens  {:>8.1f} tokens/s\n"
-      "{}"
+      "{}{}"
       "batch       {} requests in {:.3f} s, {} steps of at most {} texts, {} recomputed\n"
       "memory      {}, {} threads, {} kernels\n",
       t.num_prompt_tokens, t.steps.num_reused, t.num_generated_tokens,
       TokensPerSecond(t.num_generated_tokens, t.seconds),
-      LookupSummary(lookup, t.num_drafted_tokens, t.num_accepted_tokens), t.num_requests, t.seconds,
-      t.steps.num_steps, t.steps.max_running, t.steps.num_preemptions,
+      LookupSummary(lookup, t.num_drafted_tokens, t.num_accepted_tokens), StreamSummary(engine),
+      t.num_requests, t.seconds, t.steps.num_steps, t.steps.max_running, t.steps.num_preemptions,
       FormatBytes(engine.context().budget.peak_bytes()), engine.context().pool.num_threads(),
       engine.context().kernels.isa);
 }

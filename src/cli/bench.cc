@@ -6,8 +6,10 @@
 #include "base/cpu_features.h"
 #include "base/format.h"
 #include "cli/command.h"
+#include "cli/stream_report.h"
 #include "cli/terminal.h"
 #include "kernels/kernels.h"
+#include "study/disk_speed.h"
 #include "study/speed.h"
 
 namespace moiety::cli {
@@ -38,6 +40,9 @@ std::vector<SpeedTest> Tests(const BenchFlags& flags) {
   }
   return tests;
 }
+
+// Under a limit that weights do not fit, measuring takes little from the experts.
+constexpr uint64_t kStreamedReadBytes = uint64_t{128} << 20;
 
 // What most of the model's products are of.
 Product MainProduct(Engine& engine) {
@@ -191,32 +196,50 @@ Status Bench(BenchFlags& flags) {
   const WeightStore& store = engine->store();
   MOIETY_ASSIGN_OR_RETURN(
       MachineLimits limits,
-      MachineLimits::Create(engine->context(), MainProduct(*engine), store.mapped_bytes()));
+      MachineLimits::Create(
+          engine->context(), MainProduct(*engine), store.mapped_bytes(),
+          store.streamer().streams() ? kStreamedReadBytes : MachineLimits::kReadBytes));
+  double disk_bytes_per_s = 0;
+  if (store.streamer().streams()) {
+    MOIETY_ASSIGN_OR_RETURN(disk_bytes_per_s,
+                            MeasureDisk(store.table().files, flags.engine.read_method));
+  }
   json results = json::array();
   json headline = json::object();
   Status status;
   for (const SpeedTest& test : tests) {
     ProgressBar bar(test.Name(), TokensOf(test, flags.speed), "tokens");
     int64_t done = 0;
-    const Result<SpeedResult> result =
-        MeasureSpeed(*engine, limits, test, flags.speed,
-                     [&](int64_t num_tokens) { bar.Update(done += num_tokens); });
+    const StreamStats before = store.streamer().stats();
+    const Result<SpeedResult> result = MeasureSpeed(
+        *engine, limits, test, flags.speed,
+        [&](int64_t num_tokens) { bar.Update(done += num_tokens, StreamLine(*engine)); });
     bar.Clear();
     status = result.status();
     if (!status.ok()) break;
     if (flags.json) {
       results.push_back(ResultJson(*result, info));
+      if (store.streamer().streams()) {
+        AddStreamJson(StreamedSince(store.streamer().stats(), before), results.back());
+      }
       AddHeadline(*result, headline);
       continue;
     }
     // The heading waits for the first result: an error has nothing on standard output.
     if (&test == &tests.front()) MOIETY_RETURN_IF_ERROR(Print(HeadText(*engine, limits)));
     MOIETY_RETURN_IF_ERROR(Print(RowText(*result, info)));
+    if (store.streamer().streams()) {
+      const StreamStats stats = StreamedSince(store.streamer().stats(), before);
+      MOIETY_RETURN_IF_ERROR(
+          Print(Format("  {}; disk {:.2f} GB/s\n", StreamText(stats), disk_bytes_per_s / 1e9)));
+    }
   }
   if (!flags.json || results.empty()) return status;
   json document = DocumentJson(*engine, limits, flags);
   document["results"] = std::move(results);  // those before an error, too
   document["kernel_calls"] = KernelCalls();
+  AddStreamJson(*engine, document);
+  if (store.streamer().streams()) document["disk_gb_per_s"] = disk_bytes_per_s / 1e9;
   document.update(headline);
   MOIETY_RETURN_IF_ERROR(Print(JsonText(document)));
   return status;

@@ -29,9 +29,32 @@ void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
                   "Threads to compute with (default: as many as the process may use)")
       ->check(CLI::Range(1, 1024).description(""));
   command
-      .add_option("--memory", flags.memory,
-                  "Hard limit of weights, KV cache and step buffers, such as 8G (default: none)")
+      .add_option(
+          "--memory", flags.memory,
+          "Hard limit of weights, KV cache and step buffers, such as 8G; experts that do not "
+          "fit stay on disk and are read when they are needed (default: what is free)")
       ->check(kSizeValidator);
+  command
+      .add_option("--cache-policy", flags.cache_policy,
+                  Format("Which expert goes when another is read: {} (default: {})",
+                         CachePolicyNames(), kDefaultCachePolicy))
+      ->check(CLI::Validator(
+          [](const std::string& name) {
+            for (const CachePolicyInfo& policy : CachePolicies()) {
+              if (policy.name == name) return std::string();
+            }
+            return Format("expected one of {}, found \"{}\"", CachePolicyNames(), name);
+          },
+          ""));
+  command
+      .add_option("--disk-reader", flags.read_method,
+                  "How experts are read: io_uring, threads, or auto (default: auto, io_uring where "
+                  "the system allows it)")
+      ->transform(CLI::CheckedTransformer(
+                      std::map<std::string, ReadMethod>{{"auto", ReadMethod::kAuto},
+                                                        {"io_uring", ReadMethod::kUring},
+                                                        {"threads", ReadMethod::kThreads}})
+                      .description(""));
   command
       .add_option(
           "--compute", flags.options.compute,
@@ -67,6 +90,8 @@ const EngineOptions& OptionsOf(EngineFlags& flags) {
   flags.options.residency = flags.no_mmap     ? Residency::kResident
                             : flags.no_repack ? Residency::kMapped
                                               : Residency::kRepacked;
+  flags.options.streaming.policy = flags.cache_policy;
+  flags.options.streaming.method = flags.read_method;
   return flags.options;
 }
 
@@ -75,7 +100,16 @@ const EngineOptions& OptionsOf(EngineFlags& flags) {
 Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, EngineFlags& flags) {
   const EngineOptions& options = OptionsOf(flags);
   Result<std::unique_ptr<Engine>> engine = Engine::Open(model, options);
-  if (engine.ok() && (*engine)->store().residency() != options.residency) {
+  const bool streams = engine.ok() && (*engine)->store().residency() == Residency::kStreamed;
+  if (streams && flags.memory.empty()) {  // who sets a limit knows
+    const WeightStore& store = (*engine)->store();
+    std::fputs(Format("moiety: {}: {} of experts stay on disk, as memory would not hold them; what "
+                      "is needed is read ({})\n",
+                      model.string(), FormatBytes(store.streamed_bytes()),
+                      store.streamer().reader()->name())
+                   .c_str(),
+               stderr);
+  } else if (!streams && engine.ok() && (*engine)->store().residency() != options.residency) {
     std::fputs(
         Format(
             "moiety: {}: {} of weights stay in the file, as memory would not hold them repacked: "

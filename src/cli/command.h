@@ -33,6 +33,7 @@ Action AddConvert(CLI::App& app);
 Action AddQuantize(CLI::App& app);
 Action AddImatrix(CLI::App& app);
 Action AddCompare(CLI::App& app);
+Action AddStudy(CLI::App& app);
 
 // A sub-command with a description, and examples that --help ends with.
 CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& description,
@@ -53,6 +54,8 @@ struct EngineFlags {
   std::string key_type = "f32", value_type = "f32";  // of the KV cache
   bool no_mmap = false;
   bool no_repack = false;
+  std::string cache_policy = std::string(kDefaultCachePolicy);
+  ReadMethod read_method = ReadMethod::kAuto;
 };
 void AddEngineFlags(CLI::App& command, EngineFlags& flags);
 Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, EngineFlags& flags);

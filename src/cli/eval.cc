@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/expert_table.h"
 #include "cli/route_watch.h"
+#include "cli/stream_report.h"
 #include "cli/terminal.h"
 #include "cli/window_flags.h"
 #include "study/perplexity.h"
@@ -86,7 +87,9 @@ Status Eval(EvalFlags& flags) {
                                  {"perplexity", r.perplexity.perplexity()},
                                  {"bits_per_byte", r.bits_per_byte},
                                  {"seconds", r.seconds},
-                                 {"tokens_per_s", rate}};
+                                 {"tokens_per_s", rate},
+                                 {"peak_memory_bytes", engine->context().budget.peak_bytes()}};
+      AddStreamJson(*engine, document);
       if (flags.experts) document["experts"] = ExpertJson(watch->stats());
       documents.push_back(std::move(document));
       continue;

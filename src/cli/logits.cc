@@ -8,6 +8,7 @@
 
 #include "base/format.h"
 #include "cli/command.h"
+#include "cli/stream_report.h"
 #include "cli/terminal.h"
 #include "format/config_reader.h"
 #include "format/json.h"
@@ -23,7 +24,7 @@ constexpr uint64_t kMaxInputBytes = uint64_t{256} << 20;
 
 struct LogitsFlags {
   std::string model, ids, out;
-  bool router = false;
+  bool router = false, json = false;
   int64_t greedy = 0;
   int64_t chunk = Engine::kDefaultChunk;
   EngineFlags engine;
@@ -108,7 +109,7 @@ Status Logits(LogitsFlags& flags) {
   Output output;
   ProgressBar bar("logits", static_cast<int64_t>(prompts.size()), "prompts");
   for (size_t i = 0; i < prompts.size(); ++i) {
-    bar.Update(static_cast<int64_t>(i));
+    bar.Update(static_cast<int64_t>(i), StreamLine(*engine));
     const std::string name = Format("p{}", i);
     const auto num_tokens = static_cast<int64_t>(prompts[i].size());
     std::vector<float>& logits =
@@ -146,7 +147,14 @@ Status Logits(LogitsFlags& flags) {
       ids.push_back(next);
     }
   }
-  return output.Write(flags.out);
+  MOIETY_RETURN_IF_ERROR(output.Write(flags.out));
+  bar.Clear();
+  if (!flags.json) return OkStatus();
+  nlohmann::json document = {{"model", flags.model},
+                             {"prompts", prompts.size()},
+                             {"peak_memory_bytes", engine->context().budget.peak_bytes()}};
+  AddStreamJson(*engine, document);
+  return Print(JsonText(document));
 }
 
 }  // namespace
@@ -179,6 +187,7 @@ Action AddLogits(CLI::App& app) {
       ->add_option("--chunk", flags->chunk,
                    "Rows per forward step; changes no bit of the result (default: 512)")
       ->check(AtLeast(1));
+  command->add_flag("--json", flags->json, "Print figures of memory and reading as JSON");
   AddEngineFlags(*command, flags->engine);
   return [flags] { return Logits(*flags); };
 }

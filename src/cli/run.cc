@@ -20,6 +20,7 @@
 #include "cli/lookup_flags.h"
 #include "cli/route_watch.h"
 #include "cli/sampling_flags.h"
+#include "cli/stream_report.h"
 #include "cli/terminal.h"
 #include "runtime/generate.h"
 
@@ -131,11 +132,11 @@ std::string SummaryText(const Totals& t, Engine& engine, const GenerationOptions
   return Format(
       "\nprompt      {:>6} tokens  {:>8.1f} tokens/s\n"
       "generation  {:>6} tokens  {:>8.1f} tokens/s\n"
-      "{}"
+      "{}{}"
       "load        {:.3f} s, memory {}, {} threads, {} kernels, seed {}{}\n",
       t.sum.num_prompt_tokens, t.prompt_rate(), t.sum.num_generated_tokens, t.generation_rate(),
       LookupSummary(options.lookup, t.sum.num_drafted_tokens, t.sum.num_accepted_tokens),
-      t.load_seconds, FormatBytes(engine.context().budget.peak_bytes()),
+      StreamSummary(engine), t.load_seconds, FormatBytes(engine.context().budget.peak_bytes()),
       engine.context().pool.num_threads(), engine.context().kernels.isa, options.sampling.seed,
       full ? "; the context is full" : "");
 }
@@ -209,6 +210,7 @@ Status RunSamples(const RunFlags& flags, Engine& engine, const std::string& prom
                      {"seconds", totals.seconds},
                      {"samples", samples},
                      {"peak_memory_bytes", engine.context().budget.peak_bytes()}};
+    AddStreamJson(engine, document);
     if (flags.experts) document["experts"] = ExpertJson(watch.stats());
     return Print(JsonText(document));
   }
@@ -310,6 +312,7 @@ Status Run(const CLI::App& command, RunFlags& flags) {
     document["text"] = text;
     document["tokens"] = std::move(tokens);
     document["peak_memory_bytes"] = engine->context().budget.peak_bytes();
+    AddStreamJson(*engine, document);
     if (experts) document["experts"] = ExpertJson(watch->stats());
     return Print(JsonText(document));
   }

@@ -82,6 +82,18 @@ Status MappedFile::ReadAt(uint64_t offset, std::span<std::byte> to) const {
   return OkStatus();
 }
 
+Result<int> MappedFile::OpenAgain(bool direct) const {
+  if (direct) {
+    const int fd = open(Format("/proc/self/fd/{}", fd_).c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
+    if (fd >= 0) return fd;
+    return Unsupported(
+        Format("{}: cannot be read past the page cache: {}", path_.string(), std::strerror(errno)));
+  }
+  const int fd = fcntl(fd_, F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) return SystemError("open again", path_);
+  return fd;
+}
+
 void MappedFile::Release(uint64_t begin, uint64_t end) const {
   // Whole pages only: the ends may share one with bytes that are still being read.
   const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));

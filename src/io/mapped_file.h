@@ -29,6 +29,10 @@ class MappedFile {
   // Copies the bytes from `offset` on, which must be in the file, without filling this process's
   // memory with its pages. Fails if they cannot be read (any more).
   Status ReadAt(uint64_t offset, std::span<std::byte> to) const;
+  // Another descriptor of this very file, also when its name is gone or somebody else's by now; the
+  // caller closes it. `direct`: its reads go past the page cache, in whole blocks; not every file
+  // system has that (kUnsupported).
+  Result<int> OpenAgain(bool direct) const;
   const std::filesystem::path& path() const { return path_; }
 
  private:

@@ -257,6 +257,7 @@ Status Decoder::Declare(WeightStore& store) {
   }
   for (int64_t layer = 0; layer < c.num_layers; ++layer) {
     MOIETY_ASSIGN_OR_RETURN(DecoderLayer declared, DeclareLayer(store, layer, router));
+    if (declared.moe.has_value()) declared.moe->source = &store.experts();
     layers_.push_back(std::move(declared));
   }
   MOIETY_ASSIGN_OR_RETURN(final_norm_, store.Declare({WeightKind::kNorm, -1, 0}, c.names.final_norm,

@@ -19,19 +19,18 @@ Matrix Slice(const Matrix& m, int64_t begin, int64_t end) {
 }  // namespace
 
 Matrix RunGroupedExperts(Exec& exec, const Matrix& packed, const DispatchPlan& plan,
-                         std::span<const FeedForward> experts) {
+                         std::span<const FeedForward> experts, ExpertSource* source) {
   const int64_t d_expert = experts[0].gate.rows();
   const Matrix out = exec.NewMatrix(packed.rows, packed.cols);
   const Exec::ValueScope scope(exec);
   const Matrix hidden = exec.NewMatrix(packed.rows, d_expert);
   if (!exec.ok()) return out;
 
-  // All experts' products run as one loop, so that an expert with few rows does not leave threads
-  // idle.
+  // The products of all experts that are there run as one loop, so that an expert with few rows
+  // does not leave threads idle.
   std::vector<GatedLinearJob> in;
   std::vector<LinearJob> back;
-  for (int64_t e = 0; e < plan.num_experts(); ++e) {
-    if (plan.load(e) == 0) continue;
+  const auto add = [&](int64_t e) {
     const int64_t begin = plan.begin[static_cast<size_t>(e)];
     const int64_t end = plan.begin[static_cast<size_t>(e) + 1];
     const FeedForward& expert = experts[static_cast<size_t>(e)];
@@ -39,9 +38,27 @@ Matrix RunGroupedExperts(Exec& exec, const Matrix& packed, const DispatchPlan& p
     in.push_back({Slice(packed, begin, end), expert.gate, expert.gate_bias, expert.up,
                   expert.up_bias, h, expert.activation});
     back.push_back({h, expert.down, expert.down_bias, Slice(out, begin, end)});
+  };
+  const auto run = [&] {
+    GatedLinearMany(exec, in);
+    LinearMany(exec, back);
+    in.clear();
+    back.clear();
+  };
+  if (source == nullptr) {
+    for (int64_t e = 0; e < plan.num_experts(); ++e) {
+      if (plan.load(e) > 0) add(e);
+    }
+    run();
+    return out;
   }
-  GatedLinearMany(exec, in);
-  LinearMany(exec, back);
+  while (exec.ok()) {
+    const Result<std::span<const int32_t>> arrived = source->Next();
+    if (!arrived.ok()) exec.Fail(arrived.status());
+    if (!arrived.ok() || arrived->empty()) break;
+    for (const int32_t e : *arrived) add(e);
+    run();
+  }
   return out;
 }
 

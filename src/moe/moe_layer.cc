@@ -1,5 +1,8 @@
 #include "moe/moe_layer.h"
 
+#include <cstdint>
+#include <vector>
+
 #include "moe/dispatch_plan.h"
 #include "moe/grouped_experts.h"
 #include "ops/elementwise.h"
@@ -7,6 +10,18 @@
 #include "ops/observer.h"
 
 namespace moiety {
+namespace {
+
+// The experts that have rows.
+std::vector<int32_t> Loaded(const DispatchPlan& plan) {
+  std::vector<int32_t> experts;
+  for (int64_t e = 0; e < plan.num_experts(); ++e) {
+    if (plan.load(e) > 0) experts.push_back(static_cast<int32_t>(e));
+  }
+  return experts;
+}
+
+}  // namespace
 
 Matrix RunMoeLayer(Exec& exec, const Matrix& x, std::span<const Segment> segments,
                    const MoeLayer& moe, int64_t layer) {
@@ -22,11 +37,16 @@ Matrix RunMoeLayer(Exec& exec, const Matrix& x, std::span<const Segment> segment
     exec.Fail(std::move(status));
     return {};
   }
+  // Experts that are not in memory come in while what needs none of them is computed.
+  ExpertSource* const source =
+      moe.source != nullptr && moe.source->streams() ? moe.source : nullptr;
+  const ExpertVisit visit(source, layer, source == nullptr ? std::vector<int32_t>() : Loaded(plan));
+  Matrix shared;
+  if (moe.shared.has_value()) shared = RunFeedForward(exec, x, moe.shared->ffn);
   const Matrix packed = SelectRows(exec, x, plan.rows);
-  const Matrix expert_rows = RunGroupedExperts(exec, packed, plan, moe.experts);
+  const Matrix expert_rows = RunGroupedExperts(exec, packed, plan, moe.experts, source);
   const Matrix y = Combine(exec, expert_rows, routed, plan);
   if (!moe.shared.has_value()) return y;
-  const Matrix shared = RunFeedForward(exec, x, moe.shared->ffn);
   if (!moe.shared->gate) return Add(exec, y, shared);
   return AddGated(exec, y, Linear(exec, x, moe.shared->gate), shared);
 }

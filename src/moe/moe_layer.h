@@ -11,6 +11,7 @@
 #include "ops/batch.h"
 #include "ops/exec.h"
 #include "routing/router.h"
+#include "store/expert_source.h"
 #include "tensor/matrix.h"
 #include "tensor/weight.h"
 
@@ -27,6 +28,7 @@ struct MoeLayer {
   std::shared_ptr<const Router> router;
   std::vector<FeedForward> experts;
   std::optional<SharedExpert> shared;
+  ExpertSource* source = nullptr;  // where the experts come from; null: they are in memory
 };
 
 // y[t] = Σ_{e chosen by t} weight(t, e) · expert_e(x[t]), added in selection order, and then the

@@ -97,6 +97,7 @@ struct Batcher::Text {
   size_t num_accepted = 0;           // of the draft
   int64_t num_fed = 0;               // of `ids`: those whose rows stay
   bool preempted = false;            // has given its pages back once
+  bool alone = false;                // its next step is of no other text
   Status status;                     // of choosing a token
   bool ended = false;
   Clock::time_point start = Clock::now();
@@ -212,6 +213,15 @@ void Batcher::CountReused(const Text& text, int64_t num_adopted) {
 // then prompts.
 void Batcher::ShareRows(bool with_drafts) {
   int64_t left = max_rows_;
+  const auto alone = std::ranges::find_if(running_, [](const auto& text) { return text->alone; });
+  if (alone != running_.end()) {
+    for (const auto& text : running_) {
+      text->draft.clear();
+      text->num_rows = 0;
+    }
+    (*alone)->num_rows = std::min(left, (*alone)->num_pending());
+    return;
+  }
   for (const auto& text : running_) {
     text->draft.clear();
     if (text->num_pending() > 1) continue;
@@ -324,6 +334,12 @@ void Batcher::Compute() {
       max_rows_ = num_rows / 2;
       continue;
     }
+    // Weights of one text's experts cannot be read: others may need other ones. Which it is shows
+    // when each is computed by itself.
+    if (logits.status().code() == StatusCode::kIoError && parts.size() > 1) {
+      for (const auto& text : running_) text->alone = text->num_rows > 0;
+      continue;
+    }
     max_rows_ = options_.max_rows;
     for (const auto& text : running_) {
       if (text->num_rows == 0) continue;
@@ -349,6 +365,7 @@ void Batcher::TakeLogits(const Matrix& logits) {
   int64_t row = 0;
   for (const auto& text : running_) {
     if (text->num_rows == 0) continue;
+    text->alone = false;
     stats_.num_rows += text->num_rows;
     if (!text->draft.empty()) {
       text->num_accepted = 0;

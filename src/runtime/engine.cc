@@ -79,6 +79,16 @@ Result<StateLayout> LayOutState(std::vector<StateSpec> specs, CacheType key_type
   return StateLayout(std::move(specs));
 }
 
+// What the buffers of a step of few rows take at most, with room for memory that is lost between
+// them.
+uint64_t LeastBuffers(const ModelInfo& info) {
+  const int64_t attention = 4 * (info.num_heads + 2 * info.num_kv_heads) * info.head_dim;
+  const int64_t experts = info.num_experts + std::max<int64_t>(1, info.top_k) *
+                                                 (2 * info.d_feed_forward + info.d_model);
+  const int64_t values = info.vocab_size + 8 * info.d_model + attention + 2 * experts;
+  return 2 * static_cast<uint64_t>(values) * sizeof(float) + (uint64_t{1} << 19);
+}
+
 }  // namespace
 
 namespace {
@@ -124,9 +134,10 @@ Result<std::unique_ptr<Engine>> Engine::Start(const std::filesystem::path& path,
 Status Engine::Finish(ConfigReader& config, const EngineOptions& options) {
   MOIETY_ASSIGN_OR_RETURN(model_, BuildModel(config, *store_));
   MOIETY_RETURN_IF_ERROR(CheckCompute(*context_, *store_));
-  MOIETY_RETURN_IF_ERROR(store_->Load());
   MOIETY_ASSIGN_OR_RETURN(StateLayout layout,
                           LayOutState(model_->state(), options.key_type, options.value_type));
+  store_->SetStreaming(options.streaming);
+  MOIETY_RETURN_IF_ERROR(store_->Load(layout.page_bytes + LeastBuffers(model_->info())));
   pages_ = std::make_unique<KvPagePool>(std::move(layout), context_->budget, options.pages);
   arena_ = std::make_unique<Arena>(context_->budget);
   return OkStatus();
@@ -260,6 +271,9 @@ Status Engine::Feed(Sequence& sequence, std::span<const int32_t> ids, LogitRows 
                     const OnLogits& on_logits, Observer* observer, int64_t chunk) {
   MOIETY_RETURN_IF_ERROR(CheckIds(sequence.length(), ids));
   if (chunk < 1) return InvalidArgument(Format("chunk must be at least 1, found {}", chunk));
+  if (store_->streamer().streams() && !sequence.Reserve(static_cast<int64_t>(ids.size())).ok()) {
+    ReleaseBuffers();  // those of a larger step may be in the way
+  }
   MOIETY_RETURN_IF_ERROR(sequence.Reserve(static_cast<int64_t>(ids.size())));
   Status status = FeedReserved(sequence, ids, rows, on_logits, observer, chunk);
   if (!status.ok()) sequence.Truncate(sequence.length());  // pages of steps that did not come
@@ -269,7 +283,7 @@ Status Engine::Feed(Sequence& sequence, std::span<const int32_t> ids, LogitRows 
 Status Engine::FeedReserved(Sequence& sequence, std::span<const int32_t> ids, LogitRows rows,
                             const OnLogits& on_logits, Observer* observer, int64_t chunk) {
   const auto num_ids = static_cast<int64_t>(ids.size());
-  for (int64_t begin = 0; begin < num_ids; begin += chunk) {
+  for (int64_t begin = 0; begin < num_ids;) {
     const int64_t count = std::min(chunk, num_ids - begin);
     const bool wanted =
         rows == LogitRows::kAll || (rows == LogitRows::kLast && begin + count == num_ids);
@@ -277,9 +291,18 @@ Status Engine::FeedReserved(Sequence& sequence, std::span<const int32_t> ids, Lo
     const StepPart part{&sequence,
                         ids.subspan(static_cast<size_t>(begin), static_cast<size_t>(count)),
                         wanted ? rows : LogitRows::kNone};
-    MOIETY_ASSIGN_OR_RETURN(const Matrix logits, Step({&part, 1}, observer));
+    const Result<Matrix> logits = Step({&part, 1}, observer);
+    // Fewer rows have smaller buffers, and leave room for experts.
+    if (logits.status().code() == StatusCode::kResourceExhausted && count > 1 &&
+        store_->streamer().streams()) {
+      chunk = count / 2;
+      MOIETY_RETURN_IF_ERROR(sequence.Reserve(num_ids - begin));
+      continue;
+    }
+    MOIETY_RETURN_IF_ERROR(Status(logits.status()));
+    begin += count;
     if (!wanted) continue;
-    if (Status status = on_logits(sequence.length() - logits.rows, logits); !status.ok()) {
+    if (Status status = on_logits(sequence.length() - logits->rows, *logits); !status.ok()) {
       sequence.Truncate(length);
       return status;
     }

@@ -25,6 +25,7 @@ struct EngineOptions {
   std::string isa;      // kernels to use; empty: MOIETY_ISA of the environment, else the fastest
   uint64_t memory_limit_bytes = MemoryBudget::kUnlimited;
   Residency residency = Residency::kRepacked;
+  StreamOptions streaming;  // if the weights are more than memory holds, or residency is kStreamed
   ComputeType compute = ComputeType::kF32;
   CacheType key_type = CacheType::kF32;  // of the KV cache
   CacheType value_type = CacheType::kF32;

@@ -31,10 +31,11 @@ uint64_t HashLayout(const StateLayout& layout) {
 
 KvPagePool::KvPagePool(StateLayout layout, MemoryBudget& budget, const KvPageLimits& limits)
     : layout_(std::move(layout)), budget_(budget), limits_(limits), prefixes_(HashLayout(layout_)) {
-  budget_.SetReclaim(MemoryUse::kKvCache, [this](uint64_t bytes) { GiveBack(bytes); });
+  budget_.SetReclaim(MemoryUse::kKvCache,
+                     MemoryBudget::Reclaimer{[this](uint64_t bytes) { GiveBack(bytes); }, nullptr});
 }
 
-KvPagePool::~KvPagePool() { budget_.SetReclaim(MemoryUse::kKvCache, nullptr); }
+KvPagePool::~KvPagePool() { budget_.SetReclaim(MemoryUse::kKvCache, std::nullopt); }
 
 Result<PageId> KvPagePool::Take() {
   const std::lock_guard lock(mutex_);
@@ -45,7 +46,9 @@ Result<PageId> KvPagePool::Take() {
       status = ResourceExhausted(Format("all {} pages of the KV cache are in use ({} tokens)",
                                         limits_.max_pages, limits_.max_pages * kPageTokens));
     } else {
-      auto reservation = budget_.Reserve(MemoryUse::kKvCache, page_bytes());
+      // A cached page goes before anything else gives memory for a new one.
+      auto reservation = cached_.empty() ? budget_.Reserve(MemoryUse::kKvCache, page_bytes())
+                                         : budget_.ReserveFree(MemoryUse::kKvCache, page_bytes());
       AlignedBytes memory = reservation.ok() ? AllocateAligned(page_bytes()) : nullptr;
       if (memory != nullptr) {
         Allocate(std::move(memory), *std::move(reservation));
@@ -157,7 +160,7 @@ int64_t KvPagePool::num_available() const {
   int64_t growth = kMany;
   if (budget_.limit_bytes() != MemoryBudget::kUnlimited && page_bytes() > 0) {
     growth = static_cast<int64_t>(
-        std::min<uint64_t>(kMany, (budget_.limit_bytes() - budget_.used_bytes()) / page_bytes()));
+        std::min<uint64_t>(kMany, budget_.obtainable_bytes(MemoryUse::kKvCache) / page_bytes()));
   }
   if (limits_.max_pages > 0) {
     const auto num_allocated = static_cast<int64_t>(slots_.size() - empty_.size());

@@ -92,20 +92,31 @@ Result<WeightRef> WeightStore::Declare(const WeightGroup& group, const std::stri
   const TensorInfo& info = table_.tensors.find(name)->second;
   const DType dtype = residency_ == Residency::kTrained ? DType::kF32 : info.dtype;
   weights_.push_back({name, group, dtype, shape, nullptr, offset});
-  if (by_name_.emplace(name, &weights_.back()).second) declared_bytes_ += info.size_bytes;
+  if (by_name_.emplace(name, &weights_.back()).second) {
+    declared_bytes_ += info.size_bytes;
+  } else {
+    shared_.insert(name);
+  }
   if (group.kind != WeightKind::kEmbedding) multiplied_.insert(name);
   return WeightRef(&weights_.back());
 }
 
+bool WeightStore::CanStream(const Weight& weight) const {
+  return weight.group.kind == WeightKind::kExpert && weight.shape.size() == 2 &&
+         !random_.has_value() && !shared_.contains(weight.name) && *NumElements(weight.shape) > 0;
+}
+
 bool WeightStore::IsRepacked(const Weight& weight) const {
-  return residency_ != Residency::kMapped && IsBlockFormat(weight.dtype) &&
+  return residency_ != Residency::kMapped && !IsStreamed(weight) && IsBlockFormat(weight.dtype) &&
          weight.shape[0] >= kPanelOutputs && multiplied_.contains(weight.name);
 }
 
 size_t WeightStore::OwnBytes(const Weight& weight) const {
   const auto count = static_cast<size_t>(*NumElements(weight.shape));
   if (weight.shape.size() == 1) return RoundUp(count * sizeof(float), kCacheLineBytes);
-  if (!AllAreCopied() && !IsRepacked(weight)) {
+  if (IsStreamed(weight)) return 0;
+  const bool in_place = residency_ == Residency::kMapped || residency_ == Residency::kRepacked;
+  if (in_place && !IsRepacked(weight)) {
     // A tensor may lie at any byte of its file; kernels read whole numbers, and blocks from
     // anywhere.
     const std::byte* bytes = FileBytes(table_.tensors.find(weight.name)->second);
@@ -117,22 +128,71 @@ size_t WeightStore::OwnBytes(const Weight& weight) const {
   return RoundUp(DTypeBytes(weight.dtype, count), kCacheLineBytes);
 }
 
-Status WeightStore::Reserve() {
+uint64_t WeightStore::AllOwnBytes() const {
+  uint64_t bytes = 0;
+  for (const auto& [name, weight] : by_name_) bytes += OwnBytes(*weight);
+  return bytes;
+}
+
+CacheShape WeightStore::StreamedExperts(std::vector<StreamedExpert>& experts) const {
+  CacheShape shape;
+  for (const auto& [name, weight] : by_name_) {
+    if (!CanStream(*weight)) continue;
+    shape.num_layers = std::max<int64_t>(shape.num_layers, weight->group.layer + 1);
+    shape.num_experts = std::max<int64_t>(shape.num_experts, weight->group.index + 1);
+  }
+  std::map<int32_t, StreamedExpert> by_key;
+  for (const auto& [name, weight] : by_name_) {
+    if (!CanStream(*weight)) continue;
+    const TensorInfo& info = table_.tensors.find(name)->second;
+    const int64_t key = weight->group.layer * shape.num_experts + weight->group.index;
+    StreamedExpert& expert = by_key[static_cast<int32_t>(key)];
+    expert.key = static_cast<int32_t>(key);
+    expert.matrices.push_back({weight, info.file, info.offset, info.size_bytes});
+  }
+  experts.clear();
+  for (auto& [key, expert] : by_key) experts.push_back(std::move(expert));
+  return shape;
+}
+
+// What memory does not hold repacked is streamed, or where there are no experts stays in its files.
+void WeightStore::ChooseResidency(uint64_t others_bytes) {
+  if (residency_ != Residency::kRepacked || random_.has_value()) return;
   uint64_t repacked = 0;
+  bool has_experts = false;
   for (const auto& [name, weight] : by_name_) {
     if (IsRepacked(*weight)) repacked += table_.tensors.find(name)->second.size_bytes;
+    has_experts = has_experts || CanStream(*weight);
   }
-  if (residency_ == Residency::kRepacked && repacked > 0) {
-    const uint64_t available = AvailableMemoryBytes();
-    // There is more to keep than weights.
-    if (available != 0 && repacked + kOtherMemory > available - available / 8) {
-      residency_ = Residency::kMapped;
-      repacked = 0;
-    }
+  const uint64_t limit = budget_.limit_bytes();
+  if (limit != MemoryBudget::kUnlimited && has_experts) {
+    const uint64_t mapped = declared_bytes_ - repacked;
+    if (AllOwnBytes() + mapped + others_bytes > limit) residency_ = Residency::kStreamed;
+    return;
   }
-  mapped_bytes_ = AllAreCopied() ? 0 : declared_bytes_ - repacked;
-  size_t bytes = 0;
-  for (const auto& [name, weight] : by_name_) bytes += OwnBytes(*weight);
+  const uint64_t available = AvailableMemoryBytes();
+  if (available == 0) return;
+  const uint64_t usable = available - available / 8;  // there is more to keep than weights
+  if (has_experts && declared_bytes_ + kOtherMemory > usable) {
+    residency_ = Residency::kStreamed;
+    budget_.SetLimit(usable);
+  } else if (repacked > 0 && repacked + kOtherMemory > usable) {
+    residency_ = Residency::kMapped;
+  }
+}
+
+Status WeightStore::Reserve() {
+  uint64_t repacked = 0;
+  uint64_t streamed = 0;
+  for (const auto& [name, weight] : by_name_) {
+    const uint64_t size = table_.tensors.find(name)->second.size_bytes;
+    if (IsRepacked(*weight)) repacked += size;
+    if (IsStreamed(*weight)) streamed += size;
+  }
+  streamed_bytes_ = streamed;
+  const bool in_place = residency_ == Residency::kMapped || residency_ == Residency::kRepacked;
+  mapped_bytes_ = in_place ? declared_bytes_ - repacked : 0;
+  const uint64_t bytes = AllOwnBytes();
   // Mapped weights count too: they fill memory as they are used.
   MOIETY_ASSIGN_OR_RETURN(reservation_,
                           budget_.Reserve(MemoryUse::kWeights, bytes + mapped_bytes_));
@@ -142,6 +202,39 @@ Status WeightStore::Reserve() {
     return ResourceExhausted(Format("out of memory: no {} for weights", FormatBytes(bytes)));
   }
   return OkStatus();
+}
+
+// Before anything is read: whether the limit leaves room for what is needed beside experts.
+Status WeightStore::StartStreaming(uint64_t others_bytes) {
+  std::vector<StreamedExpert> experts;
+  const CacheShape shape = StreamedExperts(experts);
+  if (experts.empty()) {
+    return Unsupported(Format("{}: has no experts to stream from disk", where_));
+  }
+  if (shape.num_layers > INT32_MAX / shape.num_experts) {
+    return Unsupported(Format("{}: {} layers of {} experts are more than can be streamed", where_,
+                              shape.num_layers, shape.num_experts));
+  }
+  const uint64_t slots = ExpertStreamer::kMinSlots * ExpertStreamer::SlotBytes(experts);
+  const uint64_t own = AllOwnBytes();
+  const uint64_t limit = budget_.limit_bytes();
+  if (limit < own + slots + others_bytes) {
+    // Rounded up, so that what is said here works when it is given.
+    const uint64_t least = (own + slots + others_bytes + 99'999) / 100'000;
+    return ResourceExhausted(Format(
+        "{}: a memory limit of {} is too small: the least that works is {}.{}M ({} of weights that "
+        "every token needs, {} for two experts, {} for the KV cache and buffers)",
+        where_, FormatBytes(limit), least / 10, least % 10, FormatBytes(own), FormatBytes(slots),
+        FormatBytes(others_bytes)));
+  }
+  MOIETY_ASSIGN_OR_RETURN(std::unique_ptr<CachePolicy> policy,
+                          MakeCachePolicy(streaming_.policy, shape));
+  MOIETY_ASSIGN_OR_RETURN(std::unique_ptr<RangeReader> reader,
+                          OpenRangeReader(table_.files, streaming_.method));
+  if (streaming_.wrap_reader != nullptr) reader = streaming_.wrap_reader(std::move(reader));
+  MOIETY_RETURN_IF_ERROR(Reserve());
+  return streamer_.Start(shape, std::move(experts), std::move(reader), std::move(policy), budget_,
+                         pool_);
 }
 
 void WeightStore::FillRandom(Weight& weight, std::byte* to) const {
@@ -227,11 +320,14 @@ Status WeightStore::CopyMatrices(std::span<const std::pair<Weight*, std::byte*>>
   return OkStatus();
 }
 
-Status WeightStore::Load() {
-  MOIETY_RETURN_IF_ERROR(Reserve());
+Status WeightStore::Load(uint64_t others_bytes) {
+  ChooseResidency(others_bytes);
+  MOIETY_RETURN_IF_ERROR(residency_ == Residency::kStreamed ? StartStreaming(others_bytes)
+                                                            : Reserve());
   std::byte* next = memory_.get();
   std::vector<std::pair<Weight*, std::byte*>> copies;
   for (auto& [name, weight] : by_name_) {
+    if (IsStreamed(*weight)) continue;
     const size_t size = OwnBytes(*weight);
     weight->data = next;
     if (random_.has_value()) {

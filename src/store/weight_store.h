@@ -1,11 +1,13 @@
 // WeightStore: what a WeightRef points to. All weights of a model go through it; where their bytes
-// live (mapped, resident, later streamed) is decided here and nowhere else.
+// live (mapped, resident, streamed) is decided here and nowhere else.
 #ifndef MOIETY_STORE_WEIGHT_STORE_H_
 #define MOIETY_STORE_WEIGHT_STORE_H_
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -17,7 +19,11 @@
 #include "base/aligned.h"
 #include "base/memory_budget.h"
 #include "base/parallel.h"
+#include "io/range_reader.h"
 #include "moiety/status.h"
+#include "store/cache_policy.h"
+#include "store/expert_source.h"
+#include "store/expert_streamer.h"
 #include "store/random_weights.h"
 #include "tensor/tensor_table.h"
 #include "tensor/weight.h"
@@ -32,12 +38,24 @@ enum class Residency : uint8_t {
   kRepacked,
   kResident,  // copied to memory of our own while loading, blocks into panels
   kTrained,   // decoded to f32 in memory of our own, to be changed through Values()
+  // What every token needs is resident; experts stay on disk and come into slots of memory when a
+  // layer asks for them (expert_source.h), as many as the memory budget leaves.
+  kStreamed,
+};
+
+// How experts are streamed.
+struct StreamOptions {
+  std::string policy = std::string(kDefaultCachePolicy);
+  ReadMethod method = ReadMethod::kAuto;
+  // Stands between the streamer and the reader; null: nothing does.
+  std::function<std::unique_ptr<RangeReader>(std::unique_ptr<RangeReader>)> wrap_reader;
 };
 
 class WeightStore {
  public:
   // `table` and its files stay alive with the store; `where` (the model's path) starts messages.
-  // `pool`, which must outlive Load(), shares the work of that; null: the caller does it all.
+  // `pool`, which must outlive the store, shares the work of loading and of repacking; null: the
+  // caller does it all.
   WeightStore(TensorTable table, std::string where, Residency residency, MemoryBudget& budget,
               ThreadPool* pool = nullptr)
       : table_(std::move(table)),
@@ -71,8 +89,19 @@ class WeightStore {
   Result<WeightRef> Declare(const WeightGroup& group, const std::string& name, const Shape& shape,
                             float offset = 0);
 
-  // Brings in everything that was declared. Call once, after the last Declare().
-  Status Load();
+  // How to stream, if it comes to that. Before Load().
+  void SetStreaming(StreamOptions options) { streaming_ = std::move(options); }
+
+  // Brings in everything that was declared. Call once, after the last Declare(). `others_bytes` is
+  // what a step needs at least beside weights. A model with experts that does not fit a limit of
+  // the budget (or, where there is none, the memory that the machine has) beside that is streamed,
+  // unless a residency other than kRepacked was asked for; the budget then has a limit. Fails with
+  // kResourceExhausted if a limit is too small for that too, and says the least that works.
+  Status Load(uint64_t others_bytes = 0);
+
+  // Where MoE layers get their experts. Lives as long as the store.
+  ExpertSource& experts() { return streamer_; }
+  const ExpertStreamer& streamer() const { return streamer_; }
 
   // The elements of a weight of a kTrained store, or of random ones of type F32, once loaded and
   // before ReadInBf16().
@@ -85,10 +114,12 @@ class WeightStore {
   // Names of tensors in the files that nothing declared.
   std::vector<std::string> Unused() const;
 
-  // kMapped also where kRepacked was asked for and memory does not hold the copies.
+  // kStreamed or kMapped also where kRepacked was asked for and memory does not hold the copies.
   Residency residency() const { return residency_; }
   // Declared bytes but those of matrices that are copied or repacked as residency() has it.
   uint64_t mapped_bytes() const { return mapped_bytes_; }
+  // Declared bytes that are on disk until they are needed.
+  uint64_t streamed_bytes() const { return streamed_bytes_; }
   // Where the weights come from if not from files.
   const std::optional<RandomWeights>& random() const { return random_; }
   // Declared bytes, tied weights once.
@@ -106,9 +137,20 @@ class WeightStore {
   bool AllAreCopied() const {
     return residency_ == Residency::kResident || residency_ == Residency::kTrained;
   }
-  // Bytes of our own that a weight needs; 0 when it is read where it is mapped.
+  // Whether a weight comes from disk when it is needed, if experts are streamed.
+  bool CanStream(const Weight& weight) const;
+  bool IsStreamed(const Weight& weight) const {
+    return residency_ == Residency::kStreamed && CanStream(weight);
+  }
+  // Bytes of our own that a weight needs; 0 when it is read where it is mapped, or streamed.
   size_t OwnBytes(const Weight& weight) const;
+  // Of all weights together.
+  uint64_t AllOwnBytes() const;
+  // Those that can be streamed, and the numbering of their layers.
+  CacheShape StreamedExperts(std::vector<StreamedExpert>& experts) const;
+  void ChooseResidency(uint64_t others_bytes);
   Status Reserve();
+  Status StartStreaming(uint64_t others_bytes);
   void FillRandom(Weight& weight, std::byte* to) const;
   // Copies the matrices that have memory, blocks into panels.
   Status CopyMatrices(std::span<const std::pair<Weight*, std::byte*>> copies) const;
@@ -124,11 +166,15 @@ class WeightStore {
   uint64_t random_limit_ = 0;   // bytes that random weights may have; 0 before the first
   std::deque<Weight> weights_;  // stable addresses: WeightRef points at these
   std::map<std::string, Weight*, std::less<>> by_name_;
+  std::set<std::string, std::less<>> shared_;      // declared more than once
   std::set<std::string, std::less<>> multiplied_;  // by products, not only looked up in
   uint64_t declared_bytes_ = 0;
   uint64_t mapped_bytes_ = 0;
+  uint64_t streamed_bytes_ = 0;
   AlignedBytes memory_;  // of resident matrices and widened vectors
   MemoryBudget::Reservation reservation_;
+  StreamOptions streaming_;
+  ExpertStreamer streamer_;  // points to weights_
 };
 
 }  // namespace moiety

@@ -46,7 +46,7 @@ double BestOf(const Pass& pass) {
 }  // namespace
 
 Result<MachineLimits> MachineLimits::Create(Context& context, Product product,
-                                            uint64_t mapped_bytes) {
+                                            uint64_t mapped_bytes, uint64_t max_bytes) {
   MachineLimits limits(context, product);
   MOIETY_ASSIGN_OR_RETURN(limits.multiply_loops_, LimitLoopsOf(context.kernels.isa, product));
   MOIETY_ASSIGN_OR_RETURN(limits.read_loops_, LimitLoopsOf(AvailableKernels().back()->isa));
@@ -54,8 +54,12 @@ Result<MachineLimits> MachineLimits::Create(Context& context, Product product,
   const uint64_t left = available - std::min(available, mapped_bytes);
   const uint64_t in_budget = context.budget.limit_bytes() - context.budget.used_bytes();
   const uint64_t bytes =
-      std::min({kReadBytes, in_budget / 2, available == 0 ? kReadBytes : left / 2});
+      std::min({max_bytes, in_budget / 2, available == 0 ? kReadBytes : left / 2});
   limits.read_bytes_ = std::max(kMinReadBytes, bytes / kUnitBytes * kUnitBytes);
+  if (context.budget.limit_bytes() != MemoryBudget::kUnlimited) {
+    MOIETY_ASSIGN_OR_RETURN(limits.reservation_,
+                            context.budget.Reserve(MemoryUse::kBuffers, limits.read_bytes_));
+  }
   limits.memory_ = AllocateAligned(limits.read_bytes_);
   if (limits.memory_ == nullptr) {
     return ResourceExhausted(

@@ -23,7 +23,9 @@ class MachineLimits {
   // to stay in memory beside it. The memory is kept, as getting it again takes longer than reading
   // it, and disturbs; it is not the model's. Fails with kResourceExhausted where the machine has
   // none, and with kUnsupported for an instruction set without limit loops.
-  static Result<MachineLimits> Create(Context& context, Product product, uint64_t mapped_bytes);
+  // No more than `max_bytes` are read; under a limit of the budget they are taken from it.
+  static Result<MachineLimits> Create(Context& context, Product product, uint64_t mapped_bytes,
+                                      uint64_t max_bytes = kReadBytes);
 
   // Memory that reading was measured over.
   uint64_t read_bytes() const { return read_bytes_; }
@@ -49,6 +51,7 @@ class MachineLimits {
   const LimitLoops* read_loops_ = nullptr;      // of the fastest instruction set
   const LimitLoops* multiply_loops_ = nullptr;  // of the kernels'
   AlignedBytes memory_;
+  MemoryBudget::Reservation reservation_;
   uint64_t read_bytes_ = 0;
   double read_bytes_per_s_ = 0;
   double flops_per_s_ = 0;

@@ -112,10 +112,11 @@ TEST(MemoryBudget, AsksForWhatCanBeGivenBack) {
   auto pages = budget.Reserve(MemoryUse::kKvCache, 90);
   ASSERT_TRUE(pages.ok());
   std::vector<uint64_t> asked;
-  budget.SetReclaim(MemoryUse::kKvCache, [&](uint64_t bytes) {
+  const auto give = [&](uint64_t bytes) {
     asked.push_back(bytes);
     if (bytes <= 50) pages->Release();
-  });
+  };
+  budget.SetReclaim(MemoryUse::kKvCache, MemoryBudget::Reclaimer{give, nullptr});
   EXPECT_TRUE(budget.Reserve(MemoryUse::kBuffers, 10).ok());
   EXPECT_TRUE(asked.empty()) << "it fits";
   EXPECT_FALSE(budget.Reserve(MemoryUse::kBuffers, 70).ok()) << "nothing was given back";
@@ -124,8 +125,39 @@ TEST(MemoryBudget, AsksForWhatCanBeGivenBack) {
   EXPECT_EQ(asked, std::vector<uint64_t>{60});
   EXPECT_TRUE(budget.Reserve(MemoryUse::kWeights, 50).ok());
   EXPECT_EQ(asked, (std::vector<uint64_t>{60, 40}));
-  budget.SetReclaim(MemoryUse::kKvCache, nullptr);
+  budget.SetReclaim(MemoryUse::kKvCache, std::nullopt);
   EXPECT_FALSE(budget.Reserve(MemoryUse::kBuffers, 101).ok());
+}
+
+TEST(MemoryBudget, CachedPagesGoBeforeWeights) {
+  MemoryBudget budget(100);
+  auto pages = budget.Reserve(MemoryUse::kKvCache, 40);
+  auto weights = budget.Reserve(MemoryUse::kWeights, 60);
+  ASSERT_TRUE(pages.ok() && weights.ok());
+  budget.SetReclaim(MemoryUse::kWeights,
+                    MemoryBudget::Reclaimer{[&](uint64_t) { weights->Release(); },
+                                            [&] { return weights->bytes(); }});
+  budget.SetReclaim(MemoryUse::kKvCache,
+                    MemoryBudget::Reclaimer{[&](uint64_t) { pages->Release(); }, nullptr});
+  EXPECT_EQ(budget.obtainable_bytes(MemoryUse::kKvCache), 60U);
+  EXPECT_EQ(budget.obtainable_bytes(MemoryUse::kWeights), 0U);
+  EXPECT_FALSE(budget.ReserveFree(MemoryUse::kBuffers, 1).ok()) << "nobody is asked";
+  EXPECT_TRUE(budget.Reserve(MemoryUse::kBuffers, 30).ok());
+  EXPECT_EQ(weights->bytes(), 60U);
+  EXPECT_TRUE(budget.Reserve(MemoryUse::kBuffers, 70).ok());
+  EXPECT_EQ(weights->bytes(), 0U);
+}
+
+TEST(MemoryBudget, ALimitCanComeLater) {
+  MemoryBudget budget;
+  EXPECT_EQ(budget.obtainable_bytes(MemoryUse::kWeights), MemoryBudget::kUnlimited);
+  const auto some = budget.Reserve(MemoryUse::kWeights, 60);
+  budget.SetLimit(100);
+  EXPECT_EQ(budget.limit_bytes(), 100U);
+  EXPECT_FALSE(budget.Reserve(MemoryUse::kWeights, 41).ok());
+  EXPECT_TRUE(budget.Reserve(MemoryUse::kWeights, 40).ok());
+  budget.SetLimit(10);  // below what is in use
+  EXPECT_FALSE(budget.Reserve(MemoryUse::kWeights, 1).ok());
 }
 
 }  // namespace

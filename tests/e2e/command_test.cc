@@ -25,14 +25,26 @@ std::vector<std::string> RunFlags(const std::vector<std::string>& more) {
 }
 
 TEST(Memory, IsAHardLimitWithAClearError) {
-  // 18.1 MB of weights; then 256 kB per 64 tokens and some MB of buffers.
+  // 18.1 MB of weights, all but 3.95 of them in experts; then 131 kB per 64 tokens and some MB of
+  // buffers.
   const ProcessResult weights = Moiety(RunFlags({"--memory", "1M", "--json"}));
   ExpectError(weights, 1);
-  EXPECT_THAT(weights.err, HasSubstr("weights need 18.1 MB"));
   EXPECT_THAT(weights.err, HasSubstr("memory limit of 1.00 MB"));
-  const ProcessResult cache = Moiety(RunFlags({"--memory", "18.2M", "--json"}));
+  const std::string_view said = "the least that works is ";
+  const size_t at = weights.err.find(said);
+  ASSERT_NE(at, std::string::npos) << weights.err;
+  const size_t begin = at + said.size();
+  const std::string least = weights.err.substr(begin, weights.err.find(' ', begin) - begin);
+  const ProcessResult works = Moiety(RunFlags({"--memory", least, "--json"}));
+  EXPECT_EQ(works.exit_code, 0) << works.err;
+  EXPECT_EQ(json::parse(works.out)["tokens"],
+            json::parse(Moiety(RunFlags({"--json"})).out)["tokens"]);
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += "il était ";
+  const ProcessResult cache =
+      Moiety({"run", Starter().string(), "-p", text, "-n", "1", "--memory", least, "--json"});
   ExpectError(cache, 1);
-  EXPECT_THAT(cache.err, HasSubstr("memory limit of 18.2 MB"));
+  EXPECT_THAT(cache.err, HasSubstr("memory limit of"));
   const ProcessResult enough = Moiety(RunFlags({"--memory", "25M", "--json"}));
   EXPECT_EQ(enough.exit_code, 0) << enough.err;
   EXPECT_LE(json::parse(enough.out)["peak_memory_bytes"], 25'000'000);
