@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <mutex>
 #include <span>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -321,6 +324,51 @@ TEST(LinearGradients, ManyShareInputsAndWeights) {
                          return all;
                        },
                    .terms = 200});
+}
+
+// Sums that tasks are adding to, slowly; how often two did so at once.
+struct SlowSums {
+  std::mutex mutex;
+  std::vector<const float*> active;
+  int calls = 0;
+  int meetings = 0;
+};
+SlowSums& Sums() {
+  static SlowSums sums;
+  return sums;
+}
+void AddSlowly(const OuterMatmulArgs& args) {
+  {
+    const std::lock_guard lock(Sums().mutex);
+    ++Sums().calls;
+    for (const float* const y : Sums().active) Sums().meetings += y == args.y;
+    Sums().active.push_back(args.y);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const std::lock_guard lock(Sums().mutex);
+  Sums().active.erase(std::find(Sums().active.begin(), Sums().active.end(), args.y));
+}
+
+// Products that share an input or a weight without standing side by side are no concern of threads.
+TEST(LinearGradients, NoTwoThreadsAddToOneSum) {
+  KernelTable slow = *AvailableKernels().back();
+  for (auto& function : slow.outer_matmul) function = AddSlowly;
+  const std::array weights = {OwnedWeight::Random({3, 6}, 72), OwnedWeight::Random({4, 6}, 73)};
+  TapedCompute compute(4, slow);
+  std::vector<float> sum(18);
+  compute.tape.Train(weights[0].ref(), sum.data());
+  const std::array x = {compute.NewRandomMatrix(2, 6, 74), compute.NewRandomMatrix(2, 6, 75)};
+  std::vector<LinearJob> jobs;
+  for (const auto& [input, weight] :
+       std::vector<std::pair<size_t, size_t>>{{0, 0}, {1, 1}, {0, 1}, {1, 0}}) {
+    const WeightRef w = weights[weight].ref();
+    jobs.push_back({x[input], w, {}, compute.exec.NewMatrix(2, w.rows())});
+  }
+  LinearMany(compute.exec, jobs);
+  for (const LinearJob& job : jobs) compute.AddGradient(job.y, RandomValues(job.y.size(), 76));
+  ASSERT_TRUE(compute.tape.Backward().ok());
+  EXPECT_EQ(Sums().calls, 6) << "four products with inputs, two with the weight that is trained";
+  EXPECT_EQ(Sums().meetings, 0);
 }
 
 // Rows of one matrix through different weights into rows of another, by one call or by two.
