@@ -32,6 +32,7 @@ Action AddConvert(CLI::App& app);
 Action AddQuantize(CLI::App& app);
 Action AddImatrix(CLI::App& app);
 Action AddCompare(CLI::App& app);
+Action AddReport(CLI::App& app);
 
 // A sub-command with a description, and examples that --help ends with.
 CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& description,
