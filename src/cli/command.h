@@ -34,6 +34,7 @@ Action AddQuantize(CLI::App& app);
 Action AddImatrix(CLI::App& app);
 Action AddCompare(CLI::App& app);
 Action AddStudy(CLI::App& app);
+Action AddReport(CLI::App& app);
 
 // A sub-command with a description, and examples that --help ends with.
 CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& description,

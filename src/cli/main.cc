@@ -44,9 +44,10 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("moiety COMMAND --help tells more about a command.");
   std::vector<std::pair<CLI::App*, Action>> commands;
-  for (Action (*add)(CLI::App&) : {AddRun, AddChat, AddEval, AddBench, AddLogits, AddInspect,
-                                   AddTokenize, AddDetokenize, AddTokenizer, AddTrain, AddTemplate,
-                                   AddConvert, AddQuantize, AddImatrix, AddCompare, AddStudy}) {
+  for (Action (*add)(CLI::App&) :
+       {AddRun, AddChat, AddEval, AddBench, AddLogits, AddInspect, AddTokenize, AddDetokenize,
+        AddTokenizer, AddTrain, AddTemplate, AddConvert, AddQuantize, AddImatrix, AddCompare,
+        AddReport, AddStudy}) {
     Action action = add(app);
     commands.emplace_back(app.get_subcommands({}).back(), std::move(action));
   }

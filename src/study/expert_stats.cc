@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "routing/router.h"
+#include "study/expert_measures.h"
 
 namespace moiety {
 
@@ -17,23 +18,11 @@ void ExpertStats::OnRoute(int64_t layer, const RouterOutput& routed) {
   at->total += static_cast<int64_t>(routed.routed.size());
 }
 
-double ExpertStats::Layer::load_cv() const {
-  if (total == 0) return 0;
-  const double mean = static_cast<double>(total) / static_cast<double>(load.size());
-  double variance = 0;
-  for (const int64_t n : load)
-    variance += (static_cast<double>(n) - mean) * (static_cast<double>(n) - mean);
-  return std::sqrt(variance / static_cast<double>(load.size())) / mean;
-}
+double ExpertStats::Layer::load_cv() const { return LoadCv(load); }
 
 double ExpertStats::Layer::balance() const {
   if (load.size() < 2 || total == 0) return 1;
-  double entropy = 0;
-  for (size_t e = 0; e < load.size(); ++e) {
-    const double p = share(static_cast<int64_t>(e));
-    if (p > 0) entropy -= p * std::log(p);
-  }
-  return entropy / std::log(static_cast<double>(load.size()));
+  return Entropy(load) / std::log(static_cast<double>(load.size()));
 }
 
 }  // namespace moiety

@@ -96,6 +96,8 @@ bool IsWhiteSpace(uint32_t c) {
          c == 0x3000;
 }
 
+bool IsLetter(uint32_t c) { return InCategories(c, UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_LO); }
+
 bool IsNumber(uint32_t c) { return InCategories(c, UTF8PROC_CATEGORY_ND, UTF8PROC_CATEGORY_NO); }
 
 bool IsMark(uint32_t c) { return InCategories(c, UTF8PROC_CATEGORY_MN, UTF8PROC_CATEGORY_ME); }

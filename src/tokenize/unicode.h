@@ -10,6 +10,7 @@
 namespace moiety {
 
 bool IsWhiteSpace(uint32_t code_point);  // White_Space
+bool IsLetter(uint32_t code_point);      // category L
 bool IsNumber(uint32_t code_point);      // category N
 bool IsMark(uint32_t code_point);        // category M
 // Category P, as the reference sees it (unicode_categories.h), and $, +, <, =, >, ^, `, |, ~.

@@ -5,13 +5,23 @@
 #include <new>
 #include <utility>
 
-#include "base/exact_math.h"
+#include "base/check.h"
 #include "base/format.h"
 
 namespace moiety {
 namespace {
 
 constexpr int64_t kStepChunk = 16384;  // values that one task changes
+
+// base^exponent by squaring: a beta of 0 has no logarithm.
+double IntegerPower(double base, int64_t exponent) {
+  double power = 1;
+  for (; exponent > 0; exponent >>= 1) {
+    if ((exponent & 1) != 0) power *= base;
+    base *= base;
+  }
+  return power;
+}
 
 class AdamW : public Optimizer {
  public:
@@ -24,9 +34,10 @@ class AdamW : public Optimizer {
         reservation_(std::move(reservation)) {}
 
   void Step(ThreadPool& pool, int64_t step, double learning_rate, float gradient_scale) override {
-    const auto t = static_cast<double>(step);
-    const auto rate = static_cast<float>(learning_rate / (1 - ExactPow(options_.beta1, t)));
-    const auto second_scale = static_cast<float>(1 / std::sqrt(1 - ExactPow(options_.beta2, t)));
+    MOIETY_CHECK(step >= 1);
+    const auto rate = static_cast<float>(learning_rate / (1 - IntegerPower(options_.beta1, step)));
+    const auto second_scale =
+        static_cast<float>(1 / std::sqrt(1 - IntegerPower(options_.beta2, step)));
     const auto beta1 = static_cast<float>(options_.beta1);
     const auto beta2 = static_cast<float>(options_.beta2);
     const auto rest1 = static_cast<float>(1 - options_.beta1);
@@ -87,7 +98,10 @@ class AdamW : public Optimizer {
 Result<std::unique_ptr<Optimizer>> MakeAdamW(std::vector<OptimizedTensor> tensors,
                                              const AdamWOptions& options, MemoryBudget& budget) {
   size_t count = 0;
-  for (const OptimizedTensor& tensor : tensors) count += tensor.values.size();
+  for (const OptimizedTensor& tensor : tensors) {
+    MOIETY_CHECK(tensor.gradient.size() == tensor.values.size());
+    count += tensor.values.size();
+  }
   const size_t bytes = 2 * count * sizeof(float);
   MOIETY_ASSIGN_OR_RETURN(MemoryBudget::Reservation reservation,
                           budget.Reserve(MemoryUse::kBuffers, bytes));

@@ -36,7 +36,7 @@ int64_t TurnsTaken(int64_t count, uint64_t share, uint64_t phase) {
 
 uint64_t PermutedIndex(uint64_t index, uint64_t count, uint64_t seed, uint64_t key) {
   MOIETY_DCHECK(index < count && count <= uint64_t{1} << 62);
-  const int half_bits = std::max(1, (static_cast<int>(std::bit_width(count - 1)) + 1) / 2);
+  const int half_bits = std::max(1, static_cast<int>(std::bit_width(count - 1) + 1) / 2);
   const uint64_t mask = (uint64_t{1} << half_bits) - 1;
   do {
     uint64_t left = index >> half_bits;

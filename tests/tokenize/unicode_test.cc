@@ -10,6 +10,8 @@ TEST(Unicode, Classes) {
   for (const uint32_t c : {0x9U, 0x20U, 0x85U, 0xA0U, 0x2003U, 0x3000U})
     EXPECT_TRUE(IsWhiteSpace(c));
   for (const uint32_t c : {0x0U, 0x61U, 0x180EU, 0x200BU, 0xFEFFU}) EXPECT_FALSE(IsWhiteSpace(c));
+  for (const uint32_t c : {0x41U, 0x61U, 0xDFU, 0x2B0U, 0x5D0U, 0x4E00U}) EXPECT_TRUE(IsLetter(c));
+  for (const uint32_t c : {0x20U, 0x30U, 0x301U, 0x24U, 0x1F642U}) EXPECT_FALSE(IsLetter(c));
   for (const uint32_t c : {0x30U, 0xB2U, 0xBDU, 0x2160U, 0x663U}) EXPECT_TRUE(IsNumber(c));
   for (const uint32_t c : {0x61U, 0x4E00U}) EXPECT_FALSE(IsNumber(c));
   for (const uint32_t c : {0x301U, 0x903U, 0x20DDU}) EXPECT_TRUE(IsMark(c));

@@ -19,7 +19,7 @@ std::string ReadError(const std::string& text) {
   const std::string before = ToToml(config);
   const Status status = ReadTrainConfig(text, "c.toml", config);
   EXPECT_EQ(ToToml(config), before) << "an error changes nothing";
-  EXPECT_TRUE(status.ok() || status.message().starts_with("c.toml: ")) << status.message();
+  EXPECT_TRUE(status.ok() || status.message().starts_with("c.toml: "));
   return status.message();
 }
 
@@ -54,8 +54,7 @@ TEST(TrainConfig, ReadsKeysAndKeepsTheOthers) {
 
 TEST(TrainConfig, RefusesUnknownKeysWithTheNearest) {
   EXPECT_EQ(ReadError("[optimizer]\nlearning_rat = 1"),
-            "c.toml: unknown key \"optimizer.learning_rat\"; did you mean "
-            "\"optimizer.lr\"?");
+            "c.toml: unknown key \"optimizer.learning_rat\"; did you mean \"optimizer.lr\"?");
   EXPECT_EQ(ReadError("[model]\ntopk = 1"),
             "c.toml: unknown key \"model.topk\"; did you mean \"model.top_k\"?");
   EXPECT_EQ(ReadError("[model]\nlr = 1"),
