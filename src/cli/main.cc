@@ -46,7 +46,8 @@ int Main(int argc, char** argv) {
   std::vector<std::pair<CLI::App*, Action>> commands;
   for (Action (*add)(CLI::App&) :
        {AddRun, AddChat, AddEval, AddBench, AddLogits, AddInspect, AddTokenize, AddDetokenize,
-        AddTokenizer, AddTemplate, AddConvert, AddQuantize, AddImatrix, AddCompare, AddStudy}) {
+        AddTokenizer, AddTemplate, AddConvert, AddQuantize, AddImatrix, AddCompare, AddStudy,
+        AddPlan, AddDoctor}) {
     Action action = add(app);
     commands.emplace_back(app.get_subcommands({}).back(), std::move(action));
   }
