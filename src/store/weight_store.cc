@@ -176,6 +176,8 @@ void WeightStore::ChooseResidency(uint64_t others_bytes) {
     budget_.SetLimit(usable);
   } else if (repacked > 0 && repacked + kOtherMemory > usable) {
     residency_ = Residency::kMapped;
+  } else if (limit == MemoryBudget::kUnlimited && declared_bytes_ + kOtherMemory <= usable) {
+    budget_.SetLimit(usable);  // what is beside the weights must not fill the machine either
   }
 }
 
