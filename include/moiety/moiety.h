@@ -36,7 +36,9 @@ class Engine;
 struct LoadOptions {
   int num_threads = 0;  // 0: as many as the process may use
   std::string isa;  // "ref", "avx2", "avx512", "amx", "neon"; empty: MOIETY_ISA, else the fastest
-  uint64_t memory_limit_bytes = 0;  // of weights, KV cache and buffers together; 0: no limit
+  // Of weights, KV cache and buffers together; 0: what is free. Experts that do not fit stay on
+  // disk and are read when they are needed.
+  uint64_t memory_limit_bytes = 0;
   // To memory of our own. Otherwise they are mapped from the files, but quantized ones, which are
   // read faster when repacked; without that they are mapped too, which processes can share.
   bool copy_weights = false;

@@ -85,4 +85,9 @@ uint64_t AvailableMemoryBytes() {
   return 0;
 }
 
+uint64_t DefaultMemoryLimit() {
+  const uint64_t available = AvailableMemoryBytes();
+  return available - available / 8;
+}
+
 }  // namespace moiety

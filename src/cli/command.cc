@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -83,6 +84,16 @@ void AddEngineFlags(CLI::App& command, EngineFlags& flags) {
 
 namespace {
 
+// The user's folder for what programs can do without: empty if there is none.
+std::filesystem::path CacheFolder() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/') {
+    return std::filesystem::path(cache) / "moiety";
+  }
+  const char* const home = std::getenv("HOME");
+  if (home == nullptr || *home != '/') return {};
+  return std::filesystem::path(home) / ".cache" / "moiety";
+}
+
 const EngineOptions& OptionsOf(EngineFlags& flags) {
   if (!flags.memory.empty()) ParseBytes(flags.memory, &flags.options.memory_limit_bytes);
   flags.options.key_type = CacheTypeFromName(flags.key_type).value_or(CacheType::kF32);
@@ -92,6 +103,7 @@ const EngineOptions& OptionsOf(EngineFlags& flags) {
                                               : Residency::kRepacked;
   flags.options.streaming.policy = flags.cache_policy;
   flags.options.streaming.method = flags.read_method;
+  if (flags.cache_policy == "learnt") flags.options.streaming.rates_folder = CacheFolder();
   return flags.options;
 }
 

@@ -35,6 +35,8 @@ Action AddImatrix(CLI::App& app);
 Action AddCompare(CLI::App& app);
 Action AddStudy(CLI::App& app);
 Action AddReport(CLI::App& app);
+Action AddPlan(CLI::App& app);
+Action AddDoctor(CLI::App& app);
 
 // A sub-command with a description, and examples that --help ends with.
 CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& description,

@@ -47,7 +47,7 @@ int Main(int argc, char** argv) {
   for (Action (*add)(CLI::App&) :
        {AddRun, AddChat, AddEval, AddBench, AddLogits, AddInspect, AddTokenize, AddDetokenize,
         AddTokenizer, AddTrain, AddTemplate, AddConvert, AddQuantize, AddImatrix, AddCompare,
-        AddReport, AddStudy}) {
+        AddReport, AddStudy, AddPlan, AddDoctor}) {
     Action action = add(app);
     commands.emplace_back(app.get_subcommands({}).back(), std::move(action));
   }

@@ -137,7 +137,8 @@ Status Engine::Finish(ConfigReader& config, const EngineOptions& options) {
   MOIETY_ASSIGN_OR_RETURN(StateLayout layout,
                           LayOutState(model_->state(), options.key_type, options.value_type));
   store_->SetStreaming(options.streaming);
-  MOIETY_RETURN_IF_ERROR(store_->Load(layout.page_bytes + LeastBuffers(model_->info())));
+  least_beside_weights_ = layout.page_bytes + LeastBuffers(model_->info());
+  MOIETY_RETURN_IF_ERROR(store_->Load(least_beside_weights_));
   pages_ = std::make_unique<KvPagePool>(std::move(layout), context_->budget, options.pages);
   arena_ = std::make_unique<Arena>(context_->budget);
   return OkStatus();

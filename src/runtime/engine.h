@@ -67,6 +67,9 @@ class Engine {
   Context& context() { return *context_; }
   KvPagePool& pages() { return *pages_; }
 
+  // What a step needs at least beside weights: a page of the KV cache, and buffers.
+  uint64_t least_beside_weights() const { return least_beside_weights_; }
+
   // The folder's tokenizer; an error where it has none or a broken one.
   Result<const Tokenizer*> tokenizer() const;
 
@@ -110,6 +113,7 @@ class Engine {
   std::unique_ptr<const Model> model_;
   std::unique_ptr<KvPagePool> pages_;
   std::unique_ptr<Arena> arena_;
+  uint64_t least_beside_weights_ = 0;
   std::vector<int32_t> step_ids_;    // of the rows of a step
   std::vector<int32_t> logit_rows_;  // those that want logits
   Result<std::unique_ptr<const Tokenizer>> tokenizer_ = NotFound("");

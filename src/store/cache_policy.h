@@ -39,7 +39,7 @@ using ExpertRates = std::vector<float>;
 
 // What policies are made from. Both may be left out.
 struct CachePolicyInput {
-  const ExpertRates* rates = nullptr;  // for "learnt"; must outlive the policy
+  const ExpertRates* rates = nullptr;  // for "learnt"; needed while the policy is made
 };
 
 struct CachePolicyInfo {

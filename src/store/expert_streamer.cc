@@ -86,6 +86,8 @@ uint64_t ExpertStreamer::SlotBytes(std::span<const StreamedExpert> experts) {
 ExpertStreamer::~ExpertStreamer() {
   if (budget_ != nullptr) budget_->SetReclaim(MemoryUse::kWeights, std::nullopt);
   reader_.reset();  // first: it writes to the slots
+  // It only makes a next run faster, and there is nobody to tell.
+  if (counter_.has_value()) (void)WriteExpertRates(rates_path_, shape_, counter_->rates());
 }
 
 Status ExpertStreamer::Start(const CacheShape& shape, std::vector<StreamedExpert> experts,
@@ -120,6 +122,11 @@ Status ExpertStreamer::Start(const CacheShape& shape, std::vector<StreamedExpert
   return OkStatus();
 }
 
+void ExpertStreamer::KeepRates(std::filesystem::path path, const ExpertRates* before) {
+  rates_path_ = std::move(path);
+  counter_.emplace(shape_, before);
+}
+
 void ExpertStreamer::Request(int64_t layer, std::span<const int32_t> experts) {
   const std::lock_guard lock(mutex_);
   EndVisit();
@@ -128,6 +135,7 @@ void ExpertStreamer::Request(int64_t layer, std::span<const int32_t> experts) {
     keys.push_back(static_cast<int32_t>(layer * shape_.num_experts) + expert);
   }
   cache_->policy().OnVisit(layer, keys);
+  if (counter_.has_value()) counter_->OnVisit(layer, keys);
   CollectReads(false);  // of an earlier visit that ended early
   num_left_ = static_cast<int64_t>(keys.size());
   for (const int32_t key : keys) {

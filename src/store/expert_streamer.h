@@ -8,8 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -19,6 +21,7 @@
 #include "moiety/status.h"
 #include "store/cache_policy.h"
 #include "store/expert_cache.h"
+#include "store/expert_rates.h"
 #include "store/expert_source.h"
 #include "store/slot_memory.h"
 #include "tensor/weight.h"
@@ -71,6 +74,10 @@ class ExpertStreamer : public ExpertSource {
                std::unique_ptr<RangeReader> reader, std::unique_ptr<CachePolicy> policy,
                MemoryBudget& budget, ThreadPool* pool = nullptr);
 
+  // Where counts of uses go when the streamer ends, for the next run's policy; `before` is what
+  // earlier runs left, or null. After Start().
+  void KeepRates(std::filesystem::path path, const ExpertRates* before);
+
   bool streams() const override { return reader_ != nullptr; }
   void Request(int64_t layer, std::span<const int32_t> experts) override;
   Result<std::span<const int32_t>> Next() override;
@@ -120,7 +127,9 @@ class ExpertStreamer : public ExpertSource {
   mutable std::mutex mutex_;  // another thread's reservation may ask for memory
   CacheShape shape_;
   std::unique_ptr<RangeReader> reader_;  // null: nothing streams
-  std::unique_ptr<ExpertCache> cache_;   // experts that have a slot, or are coming into one
+  std::optional<ExpertRateCounter> counter_;
+  std::filesystem::path rates_path_;
+  std::unique_ptr<ExpertCache> cache_;  // experts that have a slot, or are coming into one
   MemoryBudget* budget_ = nullptr;
   ThreadPool* pool_ = nullptr;
   std::vector<Entry> entries_;  // by key; without matrices: not streamed

@@ -12,6 +12,7 @@
 #include "quant/block_format.h"
 #include "quant/panels.h"
 #include "quant/row_codec.h"
+#include "store/expert_rates.h"
 
 namespace moiety {
 namespace {
@@ -170,14 +171,15 @@ void WeightStore::ChooseResidency(uint64_t others_bytes) {
     if (AllOwnBytes() + mapped + others_bytes > limit) residency_ = Residency::kStreamed;
     return;
   }
-  const uint64_t available = AvailableMemoryBytes();
-  if (available == 0) return;
-  const uint64_t usable = available - available / 8;  // there is more to keep than weights
+  const uint64_t usable = DefaultMemoryLimit();
+  if (usable == 0) return;
   if (has_experts && declared_bytes_ + kOtherMemory > usable) {
     residency_ = Residency::kStreamed;
     budget_.SetLimit(usable);
   } else if (repacked > 0 && repacked + kOtherMemory > usable) {
     residency_ = Residency::kMapped;
+  } else if (limit == MemoryBudget::kUnlimited && declared_bytes_ + kOtherMemory <= usable) {
+    budget_.SetLimit(usable);  // what is beside the weights must not fill the machine either
   }
 }
 
@@ -227,14 +229,49 @@ Status WeightStore::StartStreaming(uint64_t others_bytes) {
         where_, FormatBytes(limit), least / 10, least % 10, FormatBytes(own), FormatBytes(slots),
         FormatBytes(others_bytes)));
   }
+  std::filesystem::path rates_path;
+  std::optional<ExpertRates> rates;
+  if (!streaming_.rates_folder.empty()) {
+    std::vector<std::string> routers;
+    for (const auto& [name, weight] : by_name_) {
+      if (weight->group.kind == WeightKind::kRouter) routers.push_back(name);
+    }
+    rates_path = streaming_.rates_folder / (ExpertRatesName(table_, routers) + ".rates");
+    rates = ReadExpertRates(rates_path, shape);
+  }
+  const ExpertRates* const before = rates.has_value() ? &*rates : nullptr;
   MOIETY_ASSIGN_OR_RETURN(std::unique_ptr<CachePolicy> policy,
-                          MakeCachePolicy(streaming_.policy, shape));
+                          MakeCachePolicy(streaming_.policy, shape, {before}));
   MOIETY_ASSIGN_OR_RETURN(std::unique_ptr<RangeReader> reader,
                           OpenRangeReader(table_.files, streaming_.method));
   if (streaming_.wrap_reader != nullptr) reader = streaming_.wrap_reader(std::move(reader));
   MOIETY_RETURN_IF_ERROR(Reserve());
-  return streamer_.Start(shape, std::move(experts), std::move(reader), std::move(policy), budget_,
-                         pool_);
+  MOIETY_RETURN_IF_ERROR(streamer_.Start(shape, std::move(experts), std::move(reader),
+                                         std::move(policy), budget_, pool_));
+  if (!rates_path.empty()) streamer_.KeepRates(std::move(rates_path), before);
+  return OkStatus();
+}
+
+StreamNeeds WeightStore::NeedsOfStreaming() const {
+  std::vector<StreamedExpert> experts;
+  const CacheShape shape = StreamedExperts(experts);
+  StreamNeeds needs;
+  needs.num_experts = static_cast<int64_t>(experts.size());
+  needs.slot_bytes = ExpertStreamer::SlotBytes(experts);
+  std::set<int64_t> layers;
+  for (const StreamedExpert& expert : experts) layers.insert(shape.layer_of(expert.key));
+  needs.num_layers = static_cast<int64_t>(layers.size());
+  for (const auto& [name, weight] : by_name_) {
+    const auto count = static_cast<uint64_t>(*NumElements(weight->shape));
+    if (CanStream(*weight)) {
+      needs.streamed_bytes += DTypeBytes(weight->dtype, count);
+    } else {
+      needs.resident_bytes += RoundUp(
+          weight->shape.size() == 1 ? count * sizeof(float) : DTypeBytes(weight->dtype, count),
+          kCacheLineBytes);
+    }
+  }
+  return needs;
 }
 
 void WeightStore::FillRandom(Weight& weight, std::byte* to) const {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -47,8 +48,20 @@ enum class Residency : uint8_t {
 struct StreamOptions {
   std::string policy = std::string(kDefaultCachePolicy);
   ReadMethod method = ReadMethod::kAuto;
+  // Where counts of uses are kept from run to run, a file for each model, for the policy "learnt";
+  // empty: nowhere.
+  std::filesystem::path rates_folder;
   // Stands between the streamer and the reader; null: nothing does.
   std::function<std::unique_ptr<RangeReader>(std::unique_ptr<RangeReader>)> wrap_reader;
+};
+
+// What streaming a model takes, whether it is streamed or not.
+struct StreamNeeds {
+  uint64_t resident_bytes = 0;  // of weights that every token needs
+  uint64_t streamed_bytes = 0;  // of experts on disk
+  uint64_t slot_bytes = 0;      // memory for one of them
+  int64_t num_experts = 0;      // of all layers; 0: there is nothing to stream
+  int64_t num_layers = 0;       // that have experts
 };
 
 class WeightStore {
@@ -110,6 +123,9 @@ class WeightStore {
   // From now on products read a matrix of such a store in bf16: from `rounded` [d_out, d_in], and on
   // the way back from `pairs` (Weight::bf16_pairs). Memory of the caller, which outlives that.
   void ReadInBf16(WeightRef weight, const uint16_t* rounded, const uint32_t* pairs);
+
+  // Of what was declared.
+  StreamNeeds NeedsOfStreaming() const;
 
   // Names of tensors in the files that nothing declared.
   std::vector<std::string> Unused() const;

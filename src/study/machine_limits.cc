@@ -56,7 +56,7 @@ Result<MachineLimits> MachineLimits::Create(Context& context, Product product,
   const uint64_t bytes =
       std::min({max_bytes, in_budget / 2, available == 0 ? kReadBytes : left / 2});
   limits.read_bytes_ = std::max(kMinReadBytes, bytes / kUnitBytes * kUnitBytes);
-  if (context.budget.limit_bytes() != MemoryBudget::kUnlimited) {
+  if (max_bytes < kReadBytes) {
     MOIETY_ASSIGN_OR_RETURN(limits.reservation_,
                             context.budget.Reserve(MemoryUse::kBuffers, limits.read_bytes_));
   }

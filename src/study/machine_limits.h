@@ -23,7 +23,8 @@ class MachineLimits {
   // to stay in memory beside it. The memory is kept, as getting it again takes longer than reading
   // it, and disturbs; it is not the model's. Fails with kResourceExhausted where the machine has
   // none, and with kUnsupported for an instruction set without limit loops.
-  // No more than `max_bytes` are read; under a limit of the budget they are taken from it.
+  // No more than `max_bytes` are read; if that is less than kReadBytes they are taken from the
+  // budget.
   static Result<MachineLimits> Create(Context& context, Product product, uint64_t mapped_bytes,
                                       uint64_t max_bytes = kReadBytes);
 

@@ -74,10 +74,14 @@ Status ReadTraceLine(const nlohmann::json& line, const std::string& where, Exper
 Result<ExpertTrace> ReadExpertTrace(const std::filesystem::path& path) {
   std::ifstream file(path);
   if (!file) return NotFound(Format("{}: cannot open", path.string()));
+  return ParseExpertTrace(file, path.string());
+}
+
+Result<ExpertTrace> ParseExpertTrace(std::istream& lines, const std::string& name) {
   ExpertTrace trace;
   int64_t number = 0;
-  for (std::string text; std::getline(file, text);) {
-    const std::string where = Format("{}: line {}", path.string(), ++number);
+  for (std::string text; std::getline(lines, text);) {
+    const std::string where = Format("{}: line {}", name, ++number);
     MOIETY_ASSIGN_OR_RETURN(const nlohmann::json line, ParseJson(text, where));
     if (number == 1) {
       ConfigReader heading(line, where);
@@ -86,7 +90,7 @@ Result<ExpertTrace> ReadExpertTrace(const std::filesystem::path& path) {
       MOIETY_RETURN_IF_ERROR(ReadTraceLine(line, where, trace));
     }
   }
-  if (number == 0) return InvalidData(Format("{}: is empty, expected a trace", path.string()));
+  if (number == 0) return InvalidData(Format("{}: is empty, expected a trace", name));
   const std::set<int64_t> layers(trace.layers.begin(), trace.layers.end());
   trace.num_moe_layers = static_cast<int64_t>(layers.size());
   return trace;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <istream>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,8 @@ struct ExpertTrace {
 
 // Fails for what is not a trace, or breaks off within a line; errors name the line.
 Result<ExpertTrace> ReadExpertTrace(const std::filesystem::path& path);
+// The same of a stream; `name` stands in messages.
+Result<ExpertTrace> ParseExpertTrace(std::istream& lines, const std::string& name);
 
 }  // namespace moiety
 

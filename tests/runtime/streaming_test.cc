@@ -73,6 +73,26 @@ TEST(Streaming, TheSameBitsForEveryBudgetPolicyReaderAndThreads) {
   }
 }
 
+TEST(Streaming, LearntRatesAreKeptForTheNextRun) {
+  const ScratchFolder scratch;
+  EngineOptions options = Streamed(6'000'000);
+  options.streaming.policy = "learnt";
+  options.streaming.rates_folder = scratch.path() / "rates";
+  const std::vector<int32_t> ids = SomeIds(56);
+  int64_t hits[2];
+  std::vector<float> logits[2];
+  for (int run = 0; run < 2; ++run) {
+    const auto engine = OpenOrFail(Starter(), options);
+    ASSERT_NE(engine, nullptr);
+    logits[run] = PromptAndTokens(*engine, ids);
+    hits[run] = engine->store().streamer().stats().counts.hits;
+  }
+  const auto files = std::filesystem::directory_iterator(options.streaming.rates_folder);
+  EXPECT_EQ(std::distance(begin(files), end(files)), 1);
+  EXPECT_NE(hits[0], hits[1]) << "the second run begins with what the first learnt";
+  EXPECT_TRUE(SameBits(logits[0], logits[1]));
+}
+
 TEST(Streaming, CanBeAskedForWithoutALimit) {
   EngineOptions options;
   options.residency = Residency::kStreamed;
