@@ -24,7 +24,8 @@ std::string InExpertColour(const std::string& text, int64_t expert);
 // Text that steps back behind the rest.
 std::string Dim(const std::string& text);
 
-// After an interrupt (Ctrl-C) or a request to terminate, work that asks GoesOn() ends; what it was writing disappears.
+// After an interrupt (Ctrl-C) or a request to terminate, work that asks GoesOn() ends; what it was
+// writing disappears.
 void StopOnInterrupt();
 bool GoesOn();
 

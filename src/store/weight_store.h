@@ -120,8 +120,8 @@ class WeightStore {
   // before ReadInBf16().
   std::span<float> Values(WeightRef weight);
 
-  // From now on products read a matrix of such a store in bf16: from `rounded` [d_out, d_in], and on
-  // the way back from `pairs` (Weight::bf16_pairs). Memory of the caller, which outlives that.
+  // From now on products read a matrix of such a store in bf16: from `rounded` [d_out, d_in], and
+  // on the way back from `pairs` (Weight::bf16_pairs). Memory of the caller, which outlives that.
   void ReadInBf16(WeightRef weight, const uint16_t* rounded, const uint32_t* pairs);
 
   // Of what was declared.
