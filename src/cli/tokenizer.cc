@@ -10,6 +10,7 @@
 #include "cli/terminal.h"
 #include "format/replacing_file.h"
 #include "io/mapped_file.h"
+#include "tokenize/text_parts.h"
 #include "tokenize/tokenizer_trainer.h"
 
 namespace moiety::cli {
@@ -27,19 +28,6 @@ struct TokenizerFlags {
   bool json = false;
 };
 
-// The beginning of the text to count next. It ends before a line that is not blank, so that no run
-// of line breaks is cut.
-size_t PartLength(std::string_view text) {
-  size_t end = kPartBytes;
-  while (end < text.size()) {
-    end = text.find('\n', end);
-    if (end == std::string_view::npos) break;
-    ++end;
-    if (end < text.size() && text[end] != '\n' && text[end] != '\r') return end;
-  }
-  return text.size();
-}
-
 Status CountWords(const TokenizerFlags& flags, TokenizerTrainer& trainer, int64_t* num_bytes) {
   std::vector<std::shared_ptr<const MappedFile>> files;
   for (const std::string& path : flags.files) {
@@ -56,7 +44,7 @@ Status CountWords(const TokenizerFlags& flags, TokenizerTrainer& trainer, int64_
     }
     while (!text.empty()) {
       if (!GoesOn()) return Cancelled("interrupted: nothing was written");
-      const size_t length = PartLength(text);
+      const size_t length = TextPartLength(text, kPartBytes);
       MOIETY_RETURN_IF_ERROR(trainer.Add(text.substr(0, length)));
       text.remove_prefix(length);
       done += static_cast<int64_t>(length);

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "jinja/text_edit.h"
 #include "study/report_assets.h"
 
 namespace moiety {
@@ -24,26 +25,6 @@ std::string ScriptJson(const json& document) {
     }
   }
   return safe;
-}
-
-std::string EscapeMarkup(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
 }
 
 void AddElement(std::string_view open, std::string_view content, std::string_view close,
@@ -73,7 +54,7 @@ std::string ReportPage(const json& document) {
       "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n";
   // Through JSON, so that it is UTF-8.
   const json name = json::parse(ScriptJson(document.at("name")));
-  AddElement("<title>", EscapeMarkup(name.get<std::string>()), " – moiety report</title>\n", page);
+  AddElement("<title>", jinja::EscapeHtml(name.get<std::string>()), " – moiety report</title>\n", page);
   AddElement("<style>\n", kChartStyle, "\n</style>\n", page);
   AddElement("<style>\n", kReportStyle, "</style>\n</head>\n<body>\n", page);
   page += "<main id=\"page\"><noscript>This report is drawn by scripts.</noscript></main>\n";

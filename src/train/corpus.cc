@@ -10,6 +10,7 @@
 #include <optional>
 #include <system_error>
 
+#include "base/fingerprint.h"
 #include "base/format.h"
 #include "base/utf8.h"
 #include "io/mapped_file.h"
@@ -163,11 +164,6 @@ Status ReadLines(std::string_view text, const fs::path& path, size_t first_line,
   return OkStatus();
 }
 
-uint64_t Mix(uint64_t hash, std::string_view bytes) {  // FNV-1a
-  for (const char c : bytes) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3;
-  return hash;
-}
-
 }  // namespace
 
 Result<std::vector<CorpusDomain>> FindDomains(std::span<const std::string> paths) {
@@ -239,18 +235,20 @@ Status ReadDocuments(const CorpusDomain& domain, CorpusPart part,
 }
 
 Result<uint64_t> CorpusHash(const CorpusDomain& domain) {
-  uint64_t hash = 0xCBF29CE484222325;
+  Fingerprinter source;
   for (const auto* files : {&domain.train, &domain.valid}) {
-    hash = Mix(hash, "|");
+    source.Add(uint64_t{files->size()});
     for (const fs::path& path : *files) {
       std::error_code error;
       const auto size = fs::file_size(path, error);
       const auto time = error ? fs::file_time_type() : fs::last_write_time(path, error);
       if (error) return IoError(Format("{}: {}", path.string(), error.message()));
-      hash = Mix(hash, Format("{} {} {}\n", path.string(), size, time.time_since_epoch().count()));
+      source.Add(path.string());
+      source.Add(uint64_t{size});
+      source.Add(static_cast<uint64_t>(time.time_since_epoch().count()));
     }
   }
-  return hash;
+  return source.Finish()[0];
 }
 
 }  // namespace moiety

@@ -141,7 +141,8 @@ Status SetMixingWeights(const std::map<std::string, double>& configured,
   for (const SampleDomain& domain : domains) {
     names += (names.empty() ? "" : ", ") + domain.name;
   }
-  for (const auto& [name, weight] : configured) {
+  for (const auto& entry : configured) {
+    const std::string& name = entry.first;
     const bool known = std::any_of(domains.begin(), domains.end(),
                                    [&](const SampleDomain& domain) { return domain.name == name; });
     if (!known) {

@@ -6,9 +6,11 @@
 #include <system_error>
 #include <utility>
 
+#include "base/fingerprint.h"
 #include "base/format.h"
 #include "format/replacing_file.h"
 #include "io/mapped_file.h"
+#include "tokenize/text_parts.h"
 #include "tokenize/tokenizer_trainer.h"
 #include "train/corpus.h"
 
@@ -23,25 +25,7 @@ constexpr int64_t kDefaultVocab = 4096;
 // Documents are tokenized in parts of about this size, which end with a line.
 constexpr size_t kTokenizedBytes = size_t{4} << 20;
 
-uint64_t HashOf(std::string_view text, uint64_t hash = 0xCBF29CE484222325) {  // FNV-1a
-  for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3;
-  return hash;
-}
-
 Status Stopped() { return Cancelled("interrupted"); }
-
-// The beginning of a text to work on next. It ends before a line that is not blank, so that no run
-// of line breaks is cut.
-size_t PartLength(std::string_view text) {
-  size_t end = kTokenizedBytes;
-  while (end < text.size()) {
-    end = text.find('\n', end);
-    if (end == std::string_view::npos) break;
-    ++end;
-    if (end < text.size() && text[end] != '\n' && text[end] != '\r') return end;
-  }
-  return text.size();
-}
 
 // What ends a document.
 std::optional<int32_t> EndOfText(const Tokenizer& tokenizer) {
@@ -53,12 +37,9 @@ std::optional<int32_t> EndOfText(const Tokenizer& tokenizer) {
 
 // Of all pieces: tokenizers whose ids mean the same differ in what few texts they cut otherwise.
 uint64_t TokenizerHash(const Tokenizer& tokenizer) {
-  std::string pieces;
-  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) {
-    pieces += tokenizer.Piece(id);
-    pieces += '\n';
-  }
-  return HashOf(pieces);
+  Fingerprinter pieces;
+  for (int32_t id = 0; id < tokenizer.vocab_size(); ++id) pieces.Add(tokenizer.Piece(id));
+  return pieces.Finish()[0];
 }
 
 struct ShardJob {
@@ -84,7 +65,7 @@ Status WriteShard(const ShardJob& job, const fs::path& path, uint64_t hash,
     while (!text.empty()) {
       const double share = static_cast<double>(done) / static_cast<double>(total + 1);
       if (!progress(job.what, std::min(1.0, share))) return Stopped();
-      const size_t length = PartLength(text);
+      const size_t length = TextPartLength(text, kTokenizedBytes);
       MOIETY_ASSIGN_OR_RETURN(const std::vector<int32_t> ids,
                               job.tokenizer.Encode(text.substr(0, length), false));
       MOIETY_RETURN_IF_ERROR(writer.Append(ids));
@@ -131,7 +112,10 @@ Result<std::vector<TrainingDomain>> PrepareTrainingData(const DataConfig& config
   std::vector<TrainingDomain> domains;
   for (const CorpusDomain& domain : corpus) {
     MOIETY_ASSIGN_OR_RETURN(const uint64_t corpus_hash, CorpusHash(domain));
-    const uint64_t hash = HashOf(Format("{} {}", corpus_hash, tokenizer_hash));
+    Fingerprinter source;
+    source.Add(corpus_hash);
+    source.Add(tokenizer_hash);
+    const uint64_t hash = source.Finish()[0];
     const auto shard = [&](CorpusPart part, const char* name) {
       const ShardJob job = {domain, part, config, tokenizer, "reading " + domain.name};
       return Shard(job, folder / Format("{}.{}.tokens", domain.name, name), hash, progress);
@@ -166,7 +150,7 @@ Result<std::unique_ptr<const Tokenizer>> PrepareTokenizer(const DataConfig& conf
     const auto count = [&](std::string_view text) -> Status {
       while (!text.empty()) {
         if (!progress("counting words", done)) return Stopped();
-        const size_t length = PartLength(text);
+        const size_t length = TextPartLength(text, kTokenizedBytes);
         MOIETY_RETURN_IF_ERROR(trainer.Add(text.substr(0, length)));
         text.remove_prefix(length);
       }

@@ -102,11 +102,11 @@ TEST(Train, MistakesHaveOneSentence) {
 TEST(Train, SurvivesBeingKilled) {
   const ScratchFolder folder;
   folder.Write("text.txt", Text());
-  const std::vector<std::string> steps = {"--steps", "60"};
+  const std::vector<std::string> steps = {"--steps", "200"};
   ASSERT_EQ(Moiety(With(SmallRun(folder, "whole"), steps)).exit_code, 0);
   bool resume = false;
   int kills = 0;
-  for (int attempt = 0; attempt < 40; ++attempt) {
+  for (int attempt = 0; attempt < 150; ++attempt) {
     std::vector<std::string> arguments =
         resume ? std::vector<std::string>{"train", "--out", (folder.path() / "run").string(),
                                           "--resume"}
@@ -120,8 +120,9 @@ TEST(Train, SurvivesBeingKilled) {
       execv(pointers[0], pointers.data());
       _exit(127);
     }
-    // Later each time, so that the run ends some day.
-    std::this_thread::sleep_for(std::chrono::milliseconds(120 + 60 * attempt));
+    // Later each time, so that the run ends some day on a slow machine too; the first time within
+    // what preparing takes on a fast one.
+    std::this_thread::sleep_for(std::chrono::milliseconds(20 + 20 * attempt));
     kill(child, SIGKILL);
     int status = 0;
     waitpid(child, &status, 0);
