@@ -23,7 +23,7 @@ struct TrainFlags {
   std::string preset, config, run, router, memory, isa;
   std::vector<std::string> data, settings;
   std::optional<int64_t> steps, seed, save_every;
-  bool resume = false, dry_run = false, json = false, dense = false, allow_noncausal = false;
+  bool resume = false, dry_run = false, json = false, dense = false;
   int threads = 0;
 };
 
@@ -47,7 +47,6 @@ Result<TrainConfig> ReadConfig(const TrainFlags& flags) {
   if (flags.seed.has_value()) config.loop.seed = *flags.seed;
   if (flags.save_every.has_value()) config.loop.save_every = *flags.save_every;
   if (flags.dense) config.model.dense = true;
-  if (flags.allow_noncausal) config.router.allow_noncausal = true;
   for (const std::string& setting : flags.settings) {
     MOIETY_RETURN_IF_ERROR(ApplySetting(config, setting));
   }
@@ -247,8 +246,6 @@ Action AddTrain(CLI::App& app) {
   command->add_option("--set", f.settings, "Any key of the config: section.key=value");
   command->add_flag("--dense", f.dense,
                     "The dense twin: feed-forward layers of equal active compute for experts");
-  command->add_flag("--allow-noncausal", f.allow_noncausal,
-                    "Allow routers that look at later tokens");
   command->add_flag("--resume", f.resume, "Go on from the last checkpoint of --out");
   command->add_flag("--dry-run", f.dry_run,
                     "Print parameters, memory and the time of a step; write nothing");

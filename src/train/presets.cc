@@ -40,58 +40,15 @@ TrainConfig Small() {
   return c;
 }
 
-// Fedus et al. 2022: one expert per token in every second layer, capacity 1.25, α = 0.01, jitter.
-TrainConfig Switch() {
-  TrainConfig c = Small();
-  c.model.num_experts = 16;
-  c.model.top_k = 1;
-  c.model.d_expert = 1024;
-  c.model.moe_every = 2;
-  c.router.name = "switch";
-  c.router.renormalize = false;
-  c.router.capacity_factor = 1.25;
-  c.router.jitter = 0.01;
-  c.router.balance_loss = 0.01;
-  return c;
-}
-
-// Lepikhin et al. 2021: two experts per token in every second layer, the second at random,
-// capacity 2.
-TrainConfig GShard() {
-  TrainConfig c = Small();
-  c.model.num_experts = 16;
-  c.model.d_expert = 1024;
-  c.model.moe_every = 2;
-  c.router.name = "gshard";
-  c.router.capacity_factor = 2;
-  c.router.balance_loss = 0.01;
-  return c;
-}
-
 // Du et al. 2022: top-2 of many experts in every second layer, z-loss for a stable softmax.
 TrainConfig Glam() {
   TrainConfig c = Small();
   c.model.num_experts = 32;
   c.model.d_expert = 1024;
   c.model.moe_every = 2;
-  c.router.name = "topk";
+  c.model.qk_norm = true;  // qwen3_moe has such layers
   c.router.balance_loss = 0.01;
   c.router.z_loss = 1e-4;
-  return c;
-}
-
-// DeepSeek-AI 2024 (V3): fine-grained experts beside a shared one, balanced by a bias instead of a
-// loss, a first layer without experts.
-TrainConfig DeepSeek() {
-  TrainConfig c = Small();
-  c.model.num_experts = 32;
-  c.model.top_k = 4;
-  c.model.d_expert = 256;
-  c.model.d_shared_expert = 256;
-  c.model.first_dense_layers = 1;
-  c.router.name = "sigmoid_bias";
-  c.router.bias_update_rate = 0.001;
-  c.router.balance_loss = 1e-4;
   return c;
 }
 
@@ -103,10 +60,7 @@ struct PresetRow {
 constexpr PresetRow kPresets[] = {
     {{"tiny", "top-2 of 8 experts, 4 layers of 128: minutes"}, Tiny},
     {{"small", "top-2 of 8 experts, 6 layers of 256: hours"}, Small},
-    {{"switch", "top-1 of 16 experts in every second layer, with capacity"}, Switch},
-    {{"gshard", "top-2 of 16 experts in every second layer, the second at random"}, GShard},
     {{"glam", "top-2 of 32 experts in every second layer"}, Glam},
-    {{"deepseek", "top-4 of 32 small experts beside a shared one, balanced by a bias"}, DeepSeek},
 };
 
 }  // namespace

@@ -96,6 +96,37 @@ TrainingStepOptions StepOptions(const TrainConfig& config) {
   return options;
 }
 
+// Keys for routers and loops to come are refused, not passed over.
+Status CheckSupported(const TrainConfig& config) {
+  const RouterConfig& r = config.router;
+  const RouterConfig none;
+  const std::pair<const char*, bool> keys[] = {
+      {"router.capacity_factor", r.capacity_factor != none.capacity_factor},
+      {"router.groups", r.groups != none.groups},
+      {"router.groups_per_token", r.groups_per_token != none.groups_per_token},
+      {"router.jitter", r.jitter != none.jitter},
+      {"router.expert_dropout", r.expert_dropout != none.expert_dropout},
+      {"router.bias_update_rate", r.bias_update_rate != none.bias_update_rate},
+      {"router.allow_noncausal", r.allow_noncausal != none.allow_noncausal},
+      {"router.dtype", r.dtype != none.dtype},
+      {"router.noise", r.noise != none.noise},
+      {"router.table", r.table != none.table},
+      {"router.estimator", r.estimator != none.estimator},
+      {"router.branching", r.branching != none.branching},
+      {"router.importance_loss", r.importance_loss != 0},
+      {"router.load_loss", r.load_loss != 0},
+      {"router.entropy_loss", r.entropy_loss != 0},
+      {"router.mutual_information_loss", r.mutual_information_loss != 0},
+      {"router.similarity_loss", r.similarity_loss != 0},
+      {"loop.recompute", config.loop.recompute}};
+  for (const auto& [key, changed] : keys) {
+    if (changed) {
+      return Unsupported(Format("{} is not supported yet: leave it at its default", key));
+    }
+  }
+  return HfConfigOf(config, 1, {}).status();
+}
+
 class Run {
  public:
   Run(Context& context, const TrainRequest& request, TrainWatch& watch)
@@ -103,6 +134,7 @@ class Run {
 
   Result<TrainSummary> Go() {
     MOIETY_RETURN_IF_ERROR(CheckTrainConfig(config_));
+    MOIETY_RETURN_IF_ERROR(CheckSupported(config_));
     MOIETY_RETURN_IF_ERROR(CheckFolder());
     MOIETY_RETURN_IF_ERROR(Prepare());
     watch_.OnPlan(Plan());

@@ -172,6 +172,18 @@ TEST_F(TrainerTest, RefusesTheWrongFolder) {
   EXPECT_FALSE(fs::exists(Folder("other")));
 }
 
+TEST_F(TrainerTest, RefusesWhatNothingWouldRead) {
+  TrainWatch watch;
+  config_.router.jitter = 0.01;
+  Status status = Run("run", watch).status();
+  EXPECT_EQ(status.code(), StatusCode::kUnsupported);
+  EXPECT_THAT(status.message(), HasSubstr("router.jitter is not supported yet"));
+  config_.router.jitter = 0;
+  config_.router.name = "switch";
+  EXPECT_EQ(Run("run", watch).status().code(), StatusCode::kUnsupported);
+  EXPECT_FALSE(fs::exists(Folder("run")));
+}
+
 TEST_F(TrainerTest, RunsOutOfMemoryWithAnError) {
   Context context(1, *AvailableKernels().back(), 1 << 20);
   TrainWatch watch;
