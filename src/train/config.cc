@@ -1,8 +1,5 @@
 #include "train/config.h"
 
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -15,6 +12,7 @@
 #include "base/nearest_name.h"
 #include "base/utf8.h"
 #include "format/json.h"
+#include "format/toml.h"
 
 namespace moiety {
 namespace {
@@ -22,9 +20,6 @@ namespace {
 constexpr int64_t kMaxDim = 1 << 24;
 constexpr int64_t kMaxCount = int64_t{1} << 40;
 constexpr double kMaxNumber = 1e30;
-// The parser makes a table per dot of a key, and takes them apart by recursion.
-constexpr int64_t kMaxDots = 4096;
-
 // The kinds of keys: where the value is, and what it may be. Bounds are inclusive.
 struct IntKey {
   int64_t& (*value)(TrainConfig&);
@@ -351,34 +346,6 @@ Status SetSection(std::string_view section, const toml::table& table, const std:
     MOIETY_RETURN_IF_ERROR(SetKey(*key, node, where, config));
   }
   return OkStatus();
-}
-
-// What the parser says, which may repeat bytes of the text.
-std::string OnOneLine(std::string_view text) {
-  constexpr size_t kMaxBytes = 160;
-  std::string line(text.substr(0, CompleteUtf8Prefix(text.substr(0, kMaxBytes))));
-  std::replace_if(
-      line.begin(), line.end(), [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7F; },
-      ' ');
-  return ToValidUtf8(line);
-}
-
-Result<toml::table> ParseToml(std::string_view text, const std::string& where) {
-  if (text.size() > kMaxTrainConfigBytes) {
-    return InvalidData(Format("{}: {} bytes are more than the {} that a config may have", where,
-                              text.size(), kMaxTrainConfigBytes));
-  }
-  if (std::count(text.begin(), text.end(), '.') > kMaxDots) {
-    return InvalidData(Format("{}: more than {} dots, as no config has", where, kMaxDots));
-  }
-  toml::parse_result result = toml::parse(text);
-  if (!result) {
-    const toml::parse_error& error = result.error();
-    return InvalidData(Format("{}: not valid TOML at line {}, column {}: {}", where,
-                              error.source().begin.line, error.source().begin.column,
-                              OnOneLine(error.description())));
-  }
-  return std::move(result).table();
 }
 
 // Text for a file: TOML's basic strings are JSON's, but for this one character.

@@ -130,8 +130,6 @@ struct TrainConfig {
   PrecisionConfig precision;
 };
 
-inline constexpr uint64_t kMaxTrainConfigBytes = 65536;
-
 // Sets the keys that `text` has and leaves the others; `where` (its path) starts every message.
 // Fails with kInvalidData on what is not TOML, for an unknown key (naming the nearest one), and for
 // a value of another type or outside its range (key, expected, found); `config` is then unchanged.
