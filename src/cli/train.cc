@@ -11,6 +11,7 @@
 #include "base/format.h"
 #include "cli/command.h"
 #include "cli/terminal.h"
+#include "format/toml.h"
 #include "io/mapped_file.h"
 #include "train/config.h"
 #include "train/presets.h"
@@ -38,7 +39,7 @@ Result<TrainConfig> ReadConfig(const TrainFlags& flags) {
   }
   const std::filesystem::path file = flags.resume ? saved : std::filesystem::path(flags.config);
   if (!file.empty()) {
-    MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, kMaxTrainConfigBytes));
+    MOIETY_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, kMaxTomlBytes));
     MOIETY_RETURN_IF_ERROR(ReadTrainConfig(text, file.string(), config));
   }
   if (!flags.data.empty()) config.data.paths = flags.data;
