@@ -54,7 +54,8 @@ std::string ReportPage(const json& document) {
       "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n";
   // Through JSON, so that it is UTF-8.
   const json name = json::parse(ScriptJson(document.at("name")));
-  AddElement("<title>", jinja::EscapeHtml(name.get<std::string>()), " – moiety report</title>\n", page);
+  AddElement("<title>", jinja::EscapeHtml(name.get<std::string>()), " – moiety report</title>\n",
+             page);
   AddElement("<style>\n", kChartStyle, "\n</style>\n", page);
   AddElement("<style>\n", kReportStyle, "</style>\n</head>\n<body>\n", page);
   page += "<main id=\"page\"><noscript>This report is drawn by scripts.</noscript></main>\n";
