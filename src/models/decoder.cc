@@ -115,7 +115,7 @@ class Decoder : public Model {
     const Exec::ValueScope scope(exec);
     const DecoderLayer& w = layers_[static_cast<size_t>(layer)];
     const Matrix h = Norm(exec, x, w.ffn_norm);
-    const Matrix y = w.moe.has_value() ? RunMoeLayer(exec, h, batch.segments, *w.moe, layer)
+    const Matrix y = w.moe.has_value() ? RunMoeLayer(exec, h, batch, *w.moe, layer)
                                        : RunFeedForward(exec, h, w.ffn);
     return Add(exec, x, w.ffn_post_norm ? Norm(exec, y, w.ffn_post_norm) : y);
   }
@@ -157,6 +157,10 @@ class LayerDeclarer {
     if (bias) p.bias = Declare(kind, expert, base + ".bias", {d_out});
     return p;
   }
+  WeightRef RouterPart(const std::string& name, const RouterWeight& weight) {
+    return Declare(WeightKind::kRouter, 0, Name(name, layer_) + "." + std::string(weight.name),
+                   weight.shape);
+  }
   const Status& status() const { return status_; }
 
  private:
@@ -193,8 +197,14 @@ MoeLayer DeclareMoeLayer(LayerDeclarer& d, const DecoderConfig& c,
                          const std::shared_ptr<const Router>& router) {
   const DecoderTensorNames& n = c.names;
   MoeLayer moe;
-  moe.gate = d.Matrix(WeightKind::kRouter, n.router, c.moe->num_experts, c.d_model, false).weight;
   moe.router = router;
+  if (router->gate_rows() > 0) {
+    moe.gate =
+        d.Matrix(WeightKind::kRouter, n.router, router->gate_rows(), c.d_model, false).weight;
+  }
+  for (const RouterWeight& weight : router->weights()) {
+    moe.router_weights.push_back(d.RouterPart(n.router, weight));
+  }
   // An expert count that the files do not bear out ends at the first missing tensor.
   for (int64_t e = 0; e < c.moe->num_experts && d.status().ok(); ++e) {
     moe.experts.push_back(DeclareFeedForward(
@@ -253,7 +263,7 @@ Status Decoder::Declare(WeightStore& store) {
                                                     c.names.embedding, {c.vocab_size, c.d_model}));
   std::shared_ptr<const Router> router;
   if (c.moe.has_value()) {
-    MOIETY_ASSIGN_OR_RETURN(router, MakeRouter(c.router, *c.moe));
+    MOIETY_ASSIGN_OR_RETURN(router, MakeRouter(c.router, *c.moe, c.d_model));
   }
   for (int64_t layer = 0; layer < c.num_layers; ++layer) {
     MOIETY_ASSIGN_OR_RETURN(DecoderLayer declared, DeclareLayer(store, layer, router));

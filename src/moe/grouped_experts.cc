@@ -5,6 +5,7 @@
 
 #include "kernels/kernels.h"
 #include "ops/linear.h"
+#include "ops/training_noise.h"
 
 namespace moiety {
 namespace {
@@ -19,7 +20,8 @@ Matrix Slice(const Matrix& m, int64_t begin, int64_t end) {
 }  // namespace
 
 Matrix RunGroupedExperts(Exec& exec, const Matrix& packed, const DispatchPlan& plan,
-                         std::span<const FeedForward> experts, ExpertSource* source) {
+                         std::span<const FeedForward> experts, ExpertSource* source,
+                         const Batch& batch, int64_t layer) {
   const int64_t d_expert = experts[0].gate.rows();
   const Matrix out = exec.NewMatrix(packed.rows, packed.cols);
   const Exec::ValueScope scope(exec);
@@ -41,6 +43,9 @@ Matrix RunGroupedExperts(Exec& exec, const Matrix& packed, const DispatchPlan& p
   };
   const auto run = [&] {
     GatedLinearMany(exec, in);
+    const Matrix kept = ExpertDropout(exec, hidden, plan.rows, batch, layer);
+    if (!exec.ok()) return;
+    for (LinearJob& job : back) job.x.data = kept.data + (job.x.data - hidden.data);
     LinearMany(exec, back);
     in.clear();
     back.clear();

@@ -8,6 +8,7 @@
 #include "ops/elementwise.h"
 #include "ops/linear.h"
 #include "ops/observer.h"
+#include "ops/training_noise.h"
 
 namespace moiety {
 namespace {
@@ -23,12 +24,19 @@ std::vector<int32_t> Loaded(const DispatchPlan& plan) {
 
 }  // namespace
 
-Matrix RunMoeLayer(Exec& exec, const Matrix& x, std::span<const Segment> segments,
-                   const MoeLayer& moe, int64_t layer) {
-  const Matrix logits = Linear(exec, x, moe.gate);
+Matrix RunMoeLayer(Exec& exec, const Matrix& x, const Batch& batch, const MoeLayer& moe,
+                   int64_t layer) {
+  RouterInput input;
+  input.x = RouterJitter(exec, x, batch, layer);
+  input.segments = batch.segments;
+  input.ids = batch.ids;
+  input.weights = moe.router_weights;
+  input.layer = layer;
+  if (moe.gate) input.logits = Linear(exec, input.x, moe.gate);
   if (!exec.ok()) return {};
   RouterOutput routed;
-  moe.router->Route(exec, {logits, segments}, routed);
+  moe.router->Route(exec, input, routed);
+  if (!exec.ok()) return {};
   if (exec.observer() != nullptr) exec.observer()->OnRoute(layer, routed);
 
   DispatchPlan plan;
@@ -44,7 +52,8 @@ Matrix RunMoeLayer(Exec& exec, const Matrix& x, std::span<const Segment> segment
   Matrix shared;
   if (moe.shared.has_value()) shared = RunFeedForward(exec, x, moe.shared->ffn);
   const Matrix packed = SelectRows(exec, x, plan.rows);
-  const Matrix expert_rows = RunGroupedExperts(exec, packed, plan, moe.experts, source);
+  const Matrix expert_rows =
+      RunGroupedExperts(exec, packed, plan, moe.experts, source, batch, layer);
   const Matrix y = Combine(exec, expert_rows, routed, plan);
   if (!moe.shared.has_value()) return y;
   if (!moe.shared->gate) return Add(exec, y, shared);

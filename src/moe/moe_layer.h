@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "moe/feed_forward.h"
@@ -24,8 +23,9 @@ struct SharedExpert {
 };
 
 struct MoeLayer {
-  WeightRef gate;  // the router's matrix [num_experts, d_model]
+  WeightRef gate;  // the router's matrix [gate_rows, d_model]; null if it has none
   std::shared_ptr<const Router> router;
+  std::vector<WeightRef> router_weights = {};  // as Router::weights() lists them
   std::vector<FeedForward> experts;
   std::optional<SharedExpert> shared;
   ExpertSource* source = nullptr;  // where the experts come from; null: they are in memory
@@ -34,10 +34,10 @@ struct MoeLayer {
 // y[t] = Σ_{e chosen by t} weight(t, e) · expert_e(x[t]), added in selection order, and then the
 // shared expert's share.
 //   x [num_tokens, d_model] → [num_tokens, d_model]
-// `segments` says which rows belong to which sequence, `layer` numbers the layer for the observer.
-// A token without a choice gets zeros, and the share.
-Matrix RunMoeLayer(Exec& exec, const Matrix& x, std::span<const Segment> segments,
-                   const MoeLayer& moe, int64_t layer);
+// `batch` says which rows are which tokens, `layer` numbers the layer for the observer. A token
+// without a choice gets zeros, and the share.
+Matrix RunMoeLayer(Exec& exec, const Matrix& x, const Batch& batch, const MoeLayer& moe,
+                   int64_t layer);
 
 }  // namespace moiety
 

@@ -24,6 +24,15 @@
 
 namespace moiety {
 
+// What training adds to a pass, and what its random numbers are functions of (RandomField).
+struct TrainingNoise {
+  uint64_t seed = 0;
+  int64_t step = 0;
+  int64_t first_sequence = 0;  // number within the batch of the pass's sequence 0
+  float router_jitter = 0;     // inputs of routers times 1 ± this (Fedus et al. 2022, section 2.4)
+  float expert_dropout = 0;    // share of the activations within experts that are 0
+};
+
 class Tape {
  public:
   explicit Tape(MemoryBudget& budget) : arena_(budget) {}
@@ -49,6 +58,14 @@ class Tape {
   // What produced the value has read its gradient, which nobody needs any more. Rows of a value may
   // be produced, and so released, by several steps.
   void Release(const Matrix& value);
+
+  void set_noise(const TrainingNoise& noise) { noise_ = noise; }
+  const TrainingNoise& noise() const { return noise_; }
+
+  // [rows of the batch] what the loss of each row is above the mean of all, times the share of a
+  // row in the loss of the pass: what choices that were drawn are judged by (Williams 1992). Known
+  // when the way back begins, where a loss has told; empty otherwise.
+  std::vector<float>& row_advantages() { return row_advantages_; }
 
   void Record(std::function<void()> step) { steps_.push_back(std::move(step)); }
 
@@ -80,6 +97,8 @@ class Tape {
 
   Arena arena_;
   Status status_;
+  TrainingNoise noise_;
+  std::vector<float> row_advantages_;
   Values values_;
   std::vector<const float*> order_;      // in which values were added
   std::multimap<int64_t, float*> free_;  // gradients that were released, by size

@@ -12,6 +12,8 @@
 #include "ops/batch.h"
 #include "ops/exec.h"
 #include "tensor/matrix.h"
+#include "tensor/shape.h"
+#include "tensor/weight.h"
 
 namespace moiety {
 
@@ -24,8 +26,13 @@ struct RoutedToken {
 
 // What a router sees of one call.
 struct RouterInput {
-  Matrix logits;                      // [num_tokens, num_experts] = x · gateᵀ
-  std::span<const Segment> segments;  // which rows belong to which sequence
+  Matrix logits;  // [num_tokens, Router::gate_rows()] = x · gateᵀ; for most strategies a column is
+                  // an expert. Empty without a gate.
+  std::span<const Segment> segments = {};   // which rows belong to which sequence
+  Matrix x = {};                            // [num_tokens, d_model] the layer's input
+  std::span<const int32_t> ids = {};        // [num_tokens] the tokens
+  std::span<const WeightRef> weights = {};  // as Router::weights() lists them
+  int64_t layer = 0;
 };
 
 // What a router says about the rows of one call.
@@ -39,39 +46,92 @@ struct RouterOutput {
   Matrix weights;  // [choices, 1] the weights of `routed` as a value with a way back
   // [num_experts] how many tokens chose each expert before some were dropped; empty: as routed.
   std::vector<int64_t> demand;
-  // [num_tokens] tokens with the same number were decided together; empty: each for itself.
-  std::vector<int32_t> groups;
+  Matrix x;  // [num_tokens, d_model] what the router saw; memory of the step
+  // Of noisy choices while training, for the load loss: the logits with their noise and its
+  // standard deviation, [num_tokens, num_experts] each; empty otherwise.
+  Matrix noisy_logits;
+  Matrix deviation;
+
+  // Without choices, for the tokens of `input`.
+  void Reset(const RouterInput& input, int64_t experts);
 };
 
-// What one token's choices may depend on.
-enum class RouterGroup : uint8_t {
-  kToken,         // nothing but that token: any batching gives the same choices
-  kSequenceCall,  // the other tokens of the same sequence in the call (capacity, expert choice):
-                  // the batcher must neither split nor mix such a group
-};
+// How discrete choices get a gradient.
+enum class ChoiceEstimator : uint8_t { kStraightThrough, kReinforce };
 
-// The options of all strategies, as models and configs give them.
+// The options of all strategies, as models and configs give them. Fields say what reads them; a
+// strategy ignores the others (RouterInfo::options lists what it has).
 struct RouterOptions {
   int64_t num_experts = 0;
   int64_t top_k = 0;
   bool renormalize = true;  // selected weights sum to one
+  // While training, an expert takes at most ⌈capacity_factor · choices / num_experts⌉ choices of a
+  // sequence, first come, first served; 0: any number. No token is dropped at inference.
+  double capacity_factor = 0;
+  double scale = 1;              // of weights (DeepSeek's routed_scaling_factor)
+  int64_t groups = 1;            // of experts, side by side
+  int64_t groups_per_token = 1;  // that a token may choose from
+  double noise = 1;              // of noisy choices: times the learned deviation
+  uint64_t seed = 1;             // of random tables
+  int64_t branching = 2;         // of a tree of gates
+  int64_t d_key = 64;            // of queries and keys
+  ChoiceEstimator estimator = ChoiceEstimator::kStraightThrough;
+  std::vector<int32_t> table = {};  // [vocab_size · top_k] experts of each token id; empty: random
+};
+
+// The weight of sigmoid_bias that training moves without a gradient.
+inline constexpr std::string_view kCorrectionBias = "e_score_correction_bias";
+
+// A weight that a strategy has beside its gate.
+struct RouterWeight {
+  std::string_view name;  // behind the router's own name in checkpoints: "noise.weight"
+  Shape shape;            // fresh vectors are 0, fresh matrices random
 };
 
 // Immutable and thread-safe after construction.
 class Router {
  public:
   virtual ~Router() = default;
-  virtual RouterGroup group() const = 0;
-  // Whether a token's choices depend only on itself and earlier tokens.
-  virtual bool causal() const = 0;
+  // Rows of its gate; 0: it has none.
+  virtual int64_t gate_rows() const = 0;
+  virtual std::vector<RouterWeight> weights() const { return {}; }
   // Chooses experts for every row of the input. Overwrites `out`.
   virtual void Route(Exec& exec, const RouterInput& input, RouterOutput& out) const = 0;
 };
 
-// A strategy by its name in configs and flags. Fails for an unknown name (listing the known ones)
-// and for options the strategy cannot have.
+// Whether a strategy chooses and weighs without a tape as topk does with its gate and options:
+// then architectures with such routers hold what it learnt.
+enum class AtInference : uint8_t {
+  kItself,            // no
+  kTopK,              // yes
+  kTopKRenormalized,  // yes, with renormalize whatever the options say
+  kTopKAsScored,      // yes, without renormalize
+};
+
+// A strategy.
+struct RouterInfo {
+  std::string_view name;       // in configs and flags
+  std::string_view summary;    // one line
+  std::string_view reference;  // the paper
+  // The options that it reads beside num_experts and top_k: names of RouterOptions, with blanks.
+  std::string_view options;
+  // While training, a token's choices depend only on itself and earlier tokens of its sequence.
+  bool causal = true;
+  // At inference too a token's choices depend on the other tokens of its sequence in the call: it
+  // can be evaluated, not generated from token by token.
+  bool needs_whole_sequences = false;
+  AtInference at_inference = AtInference::kItself;
+};
+
+// All strategies.
+std::vector<RouterInfo> Routers();
+
+// One by its name. Fails for an unknown name, with the nearest known one.
+Result<RouterInfo> FindRouter(std::string_view name);
+
+// Fails as above, and for options the strategy cannot have. `d_model` is that of the layers.
 Result<std::unique_ptr<const Router>> MakeRouter(std::string_view name,
-                                                 const RouterOptions& options);
+                                                 const RouterOptions& options, int64_t d_model = 0);
 
 }  // namespace moiety
 

@@ -78,7 +78,7 @@ void FillRandomVector(ThreadPool& pool, const RandomWeights& random, std::string
     Fill<float>(pool, random.seed, StreamOf(name), count, reinterpret_cast<std::byte*>(to),
                 Uniform(random.standard_deviation));
   } else {
-    std::fill_n(to, count, 1.0F);
+    std::fill_n(to, count, name.ends_with(".weight") ? 1.0F : 0.0F);
   }
 }
 

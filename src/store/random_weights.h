@@ -23,7 +23,8 @@ struct RandomWeights {
 void FillRandomMatrix(ThreadPool& pool, const RandomWeights& random, std::string_view name,
                       int64_t count, std::byte* to);
 
-// The same in f32 for a bias, a name that ends with ".bias"; any other vector is a norm's gain: 1.
+// The same in f32 for a bias, a name that ends with ".bias". Vectors that are a ".weight" are the
+// gains of norms: 1. Others are 0.
 void FillRandomVector(ThreadPool& pool, const RandomWeights& random, std::string_view name,
                       int64_t count, float* to);
 

@@ -53,8 +53,7 @@ class RecordingObserver : public Observer {
 class FixedRouter : public Router {
  public:
   explicit FixedRouter(std::vector<RoutedToken> choices) : choices_(std::move(choices)) {}
-  RouterGroup group() const override { return RouterGroup::kSequenceCall; }
-  bool causal() const override { return true; }
+  int64_t gate_rows() const override { return 1; }
   void Route(Exec&, const RouterInput& input, RouterOutput& out) const override {
     out.num_tokens = input.logits.rows;
     out.num_experts = input.logits.cols;

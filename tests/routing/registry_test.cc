@@ -21,7 +21,7 @@ TEST(MakeRouter, PassesTheErrorOfTheStrategyOn) {
   EXPECT_THAT(router.status().message(), AllOf(HasSubstr("topk"), HasSubstr("9"), HasSubstr("8")));
 }
 
-TEST(MakeRouter, UnknownNameListsTheKnown) {
+TEST(MakeRouter, UnknownNameNamesTheNearest) {
   for (const char* name : {"", "TopK", "topk2", "hash?"}) {
     const auto router = MakeRouter(name, {.num_experts = 8, .top_k = 2});
     ASSERT_FALSE(router.ok()) << name;

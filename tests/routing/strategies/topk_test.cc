@@ -1,5 +1,3 @@
-#include "routing/topk.h"
-
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -10,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "routing/router.h"
 #include "support/bits.h"
 #include "support/compute.h"
 
@@ -21,7 +20,7 @@ using testing::FieldsAre;
 using testing::HasSubstr;
 
 RouterOutput Route(Compute& compute, const Matrix& logits, int64_t top_k, bool renormalize) {
-  const auto router = MakeTopKRouter({logits.cols, top_k, renormalize});
+  const auto router = MakeRouter("topk", {logits.cols, top_k, renormalize});
   EXPECT_TRUE(router.ok());
   RouterOutput out;
   (*router)->Route(compute.exec, {logits, {}}, out);
@@ -126,13 +125,13 @@ TEST(TopKRouter, NoTokensGiveNoChoices) {
   Compute compute;
   RouterOutput out;
   out.routed.resize(7);  // of an earlier call
-  out.groups.resize(7);
-  const auto router = MakeTopKRouter({4, 2, true});
+  out.demand.resize(7);
+  const auto router = MakeRouter("topk", {4, 2, true});
   (*router)->Route(compute.exec, {compute.exec.NewMatrix(0, 4), {}}, out);
   EXPECT_EQ(out.num_tokens, 0);
   EXPECT_EQ(out.num_experts, 4);
   EXPECT_TRUE(out.routed.empty());
-  EXPECT_TRUE(out.groups.empty());
+  EXPECT_TRUE(out.demand.empty());
 }
 
 TEST(TopKRouter, TokensAreIndependent) {
@@ -147,9 +146,6 @@ TEST(TopKRouter, TokensAreIndependent) {
       EXPECT_EQ(Bits(a.weight), Bits(alone.routed[k].weight));
     }
   }
-  const auto router = MakeTopKRouter({12, 4, true});
-  EXPECT_EQ((*router)->group(), RouterGroup::kToken);
-  EXPECT_TRUE((*router)->causal());
 }
 
 // A broken model must not break the engine: still k different experts that exist.
@@ -171,15 +167,15 @@ TEST(TopKRouter, NanLogitsStillNameExperts) {
   }
 }
 
-TEST(MakeTopKRouter, RefusesImpossibleNumbers) {
+TEST(TopKRouter, RefusesImpossibleNumbers) {
   for (const auto& [num_experts, top_k] : std::vector<std::pair<int64_t, int64_t>>{
            {8, 0}, {8, -1}, {8, 9}, {0, 0}, {0, 1}, {-1, -1}}) {
-    const auto router = MakeTopKRouter({num_experts, top_k, true});
+    const auto router = MakeRouter("topk", {num_experts, top_k, true});
     ASSERT_FALSE(router.ok()) << num_experts << ", " << top_k;
     EXPECT_EQ(router.status().code(), StatusCode::kInvalidArgument);
     EXPECT_THAT(router.status().message(), HasSubstr(std::to_string(top_k)));
   }
-  EXPECT_TRUE(MakeTopKRouter({8, 8, true}).ok());
+  EXPECT_TRUE(MakeRouter("topk", {8, 8, true}).ok());
 }
 
 }  // namespace
