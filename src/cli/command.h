@@ -28,6 +28,7 @@ Action AddTokenize(CLI::App& app);
 Action AddDetokenize(CLI::App& app);
 Action AddTokenizer(CLI::App& app);
 Action AddTrain(CLI::App& app);
+Action AddRouters(CLI::App& app);
 Action AddTemplate(CLI::App& app);
 Action AddConvert(CLI::App& app);
 Action AddQuantize(CLI::App& app);

@@ -46,7 +46,7 @@ int Main(int argc, char** argv) {
   std::vector<std::pair<CLI::App*, Action>> commands;
   for (Action (*add)(CLI::App&) :
        {AddRun, AddChat, AddEval, AddBench, AddLogits, AddInspect, AddTokenize, AddDetokenize,
-        AddTokenizer, AddTrain, AddTemplate, AddConvert, AddQuantize, AddImatrix, AddCompare,
+        AddTokenizer, AddTrain, AddRouters, AddTemplate, AddConvert, AddQuantize, AddImatrix, AddCompare,
         AddReport, AddStudy, AddPlan, AddDoctor}) {
     Action action = add(app);
     commands.emplace_back(app.get_subcommands({}).back(), std::move(action));

@@ -24,7 +24,7 @@ struct TrainFlags {
   std::string preset, config, run, router, memory, isa;
   std::vector<std::string> data, settings;
   std::optional<int64_t> steps, seed, save_every;
-  bool resume = false, dry_run = false, json = false, dense = false;
+  bool allow_noncausal = false, resume = false, dry_run = false, json = false, dense = false;
   int threads = 0;
 };
 
@@ -43,7 +43,8 @@ Result<TrainConfig> ReadConfig(const TrainFlags& flags) {
     MOIETY_RETURN_IF_ERROR(ReadTrainConfig(text, file.string(), config));
   }
   if (!flags.data.empty()) config.data.paths = flags.data;
-  if (!flags.router.empty()) config.router.name = flags.router;
+  if (!flags.router.empty()) MOIETY_RETURN_IF_ERROR(SetRouter(flags.router, config));
+  if (flags.allow_noncausal) config.router.allow_noncausal = true;
   if (flags.steps.has_value()) config.loop.steps = *flags.steps;
   if (flags.seed.has_value()) config.loop.seed = *flags.seed;
   if (flags.save_every.has_value()) config.loop.save_every = *flags.save_every;
@@ -242,7 +243,11 @@ Action AddTrain(CLI::App& app) {
   command->add_option("-o,--out", f.run, "Folder of the run")->required();
   command->add_option("--steps", f.steps, "Steps to take")->check(AtLeast(1));
   command->add_option("-s,--seed", f.seed, "Of weights, samples and routers")->check(AtLeast(0));
-  command->add_option("--router", f.router, "How tokens are sent to experts");
+  command->add_option("--router", f.router,
+                      "How tokens are sent to experts, with what its paper says of top_k and "
+                      "capacity (see moiety routers)");
+  command->add_flag("--allow-noncausal", f.allow_noncausal,
+                    "Also routers that see later tokens, which no text can be continued with");
   command->add_option("--save-every", f.save_every, "Steps between checkpoints")->check(AtLeast(0));
   command->add_option("--set", f.settings, "Any key of the config: section.key=value");
   command->add_flag("--dense", f.dense,

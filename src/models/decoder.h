@@ -101,7 +101,7 @@ void ReadSlidingWindow(ConfigReader& config, const std::function<bool(int64_t la
 void ReadSlidingWindow(ConfigReader& config, int64_t first_layer, DecoderConfig& decoder);
 
 // The MoE layers of Qwen's and related configs: num_experts (or num_local_experts),
-// num_experts_per_tok and norm_topk_prob.
+// num_experts_per_tok and norm_topk_prob, and a strategy of another name (models/router_config.h).
 void ReadExperts(ConfigReader& config, DecoderConfig& decoder);
 // Which of them are MoE layers: every decoder_sparse_step-th but those of mlp_only_layers.
 void ReadSparseLayers(ConfigReader& config, DecoderConfig& decoder);

@@ -9,6 +9,7 @@
 #include "base/format.h"
 #include "models/decoder.h"
 #include "models/rope_config.h"
+#include "models/router_config.h"
 
 namespace moiety {
 namespace {
@@ -124,6 +125,7 @@ void ReadExperts(ConfigReader& config, DecoderConfig& d) {
   moe.num_experts = config.Dim(local ? "num_local_experts" : "num_experts");
   moe.top_k = config.Int("num_experts_per_tok", 1, moe.num_experts);
   moe.renormalize = config.BoolOr("norm_topk_prob", false);
+  ReadRouter(config, d.router, moe);
   d.moe = moe;
 }
 

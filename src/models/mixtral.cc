@@ -1,6 +1,7 @@
 // mixtral: Jiang et al. 2024, "Mixtral of Experts": mistral with experts in place of the
 // feed-forward layer, each token using the top_k of them.
 #include "models/decoder.h"
+#include "models/router_config.h"
 
 namespace moiety {
 
@@ -12,6 +13,7 @@ Result<std::unique_ptr<const Model>> BuildMixtral(ConfigReader& config, WeightSt
   moe.num_experts = config.Dim("num_local_experts");
   moe.top_k = config.Int("num_experts_per_tok", 1, moe.num_experts);
   moe.renormalize = true;
+  ReadRouter(config, d.router, moe);
   d.moe = moe;
   d.d_expert = d.d_feed_forward;
   d.names.router = "model.layers.{l}.block_sparse_moe.gate";

@@ -12,6 +12,7 @@ Builder BuildGemma3Text;
 Builder BuildLlama;
 Builder BuildMistral;
 Builder BuildMixtral;
+Builder BuildMoiety;
 Builder BuildOlmoe;
 Builder BuildQwen2;
 Builder BuildQwen2Moe;
@@ -21,11 +22,12 @@ Builder BuildQwen3Moe;
 namespace {
 
 constexpr std::array kArchitectures = {
-    Architecture{"gemma3", BuildGemma3},   Architecture{"gemma3_text", BuildGemma3Text},
-    Architecture{"llama", BuildLlama},     Architecture{"mistral", BuildMistral},
-    Architecture{"mixtral", BuildMixtral}, Architecture{"olmoe", BuildOlmoe},
-    Architecture{"qwen2", BuildQwen2},     Architecture{"qwen2_moe", BuildQwen2Moe},
-    Architecture{"qwen3", BuildQwen3},     Architecture{"qwen3_moe", BuildQwen3Moe},
+    Architecture{"gemma3", BuildGemma3},      Architecture{"gemma3_text", BuildGemma3Text},
+    Architecture{"llama", BuildLlama},        Architecture{"mistral", BuildMistral},
+    Architecture{"mixtral", BuildMixtral},    Architecture{"moiety", BuildMoiety},
+    Architecture{"olmoe", BuildOlmoe},        Architecture{"qwen2", BuildQwen2},
+    Architecture{"qwen2_moe", BuildQwen2Moe}, Architecture{"qwen3", BuildQwen3},
+    Architecture{"qwen3_moe", BuildQwen3Moe},
 };
 
 }  // namespace

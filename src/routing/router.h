@@ -121,6 +121,7 @@ struct RouterInfo {
   // can be evaluated, not generated from token by token.
   bool needs_whole_sequences = false;
   AtInference at_inference = AtInference::kItself;
+  std::string_view training_weight = {};  // one of Router::weights() that only training reads
 };
 
 // All strategies.

@@ -16,6 +16,7 @@
 #include "kernels/kernels.h"
 #include "ops/cache_type.h"
 #include "ops/observer.h"
+#include "routing/router.h"
 
 namespace moiety {
 namespace {
@@ -133,6 +134,15 @@ Result<std::unique_ptr<Engine>> Engine::Start(const std::filesystem::path& path,
 
 Status Engine::Finish(ConfigReader& config, const EngineOptions& options) {
   MOIETY_ASSIGN_OR_RETURN(model_, BuildModel(config, *store_));
+  if (const std::string& router = model_->info().router; !router.empty()) {
+    MOIETY_ASSIGN_OR_RETURN(const RouterInfo info, FindRouter(router));
+    if (info.needs_whole_sequences) {
+      return Unsupported(
+          Format("{}: its router {} decides over whole sequences: such a model can be trained and "
+                 "validated, but not continue a text",
+                 config.where(), router));
+    }
+  }
   MOIETY_RETURN_IF_ERROR(CheckCompute(*context_, *store_));
   MOIETY_ASSIGN_OR_RETURN(StateLayout layout,
                           LayOutState(model_->state(), options.key_type, options.value_type));

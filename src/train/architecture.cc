@@ -1,8 +1,11 @@
 #include "train/architecture.h"
 
+#include <utility>
 #include <vector>
 
 #include "base/format.h"
+#include "models/router_config.h"
+#include "routing/router.h"
 
 namespace moiety {
 namespace {
@@ -49,13 +52,43 @@ std::vector<int64_t> DenseLayers(const ModelConfig& m) {
   return layers;
 }
 
-void AddExperts(nlohmann::json& json, const TrainConfig& config) {
+// Whether weights of a token sum to one at inference.
+bool Renormalizes(const RouterConfig& config, const RouterInfo& router) {
+  switch (router.at_inference) {
+    case AtInference::kTopKRenormalized:
+      return true;
+    case AtInference::kTopKAsScored:
+      return false;
+    default:
+      return config.renormalize;
+  }
+}
+
+// What differs from the top-k of published architectures.
+void AddRouter(nlohmann::json& json, const TrainConfig& config, std::vector<int32_t> hash_table) {
+  const RouterConfig& r = config.router;
+  if (r.name == "topk" && r.capacity_factor == 0) return;
+  RouterOptions options;
+  options.capacity_factor = r.capacity_factor;
+  options.scale = r.scale;
+  options.groups = r.groups;
+  options.groups_per_token = r.groups_per_token;
+  options.noise = r.noise;
+  options.seed = static_cast<uint64_t>(config.loop.seed);
+  options.branching = r.branching;
+  options.d_key = r.d_key;
+  if (r.estimator == "reinforce") options.estimator = ChoiceEstimator::kReinforce;
+  options.table = std::move(hash_table);
+  json[kRouterKey] = RouterObject(r.name, options);
+}
+
+void AddExperts(nlohmann::json& json, const TrainConfig& config, bool renormalize) {
   const ModelConfig& m = config.model;
   json["num_experts"] = m.num_experts;
   json["num_experts_per_tok"] = m.top_k;
   json["moe_intermediate_size"] = m.d_expert;
   json["intermediate_size"] = m.d_feed_forward;
-  json["norm_topk_prob"] = config.router.renormalize;
+  json["norm_topk_prob"] = renormalize;
   json["decoder_sparse_step"] = m.moe_every;
   json["mlp_only_layers"] = DenseLayers(m);
   json["router_aux_loss_coef"] = config.router.balance_loss;
@@ -65,7 +98,7 @@ void AddExperts(nlohmann::json& json, const TrainConfig& config) {
 }  // namespace
 
 Result<nlohmann::json> HfConfigOf(const TrainConfig& config, int64_t vocab_size,
-                                  const SpecialIds& ids) {
+                                  const SpecialIds& ids, std::vector<int32_t> hash_table) {
   const ModelConfig& m = config.model;
   nlohmann::json json = CommonConfig(config, vocab_size, ids);
   const bool every_layer = m.moe_every == 1 && m.first_dense_layers == 0;
@@ -85,21 +118,28 @@ Result<nlohmann::json> HfConfigOf(const TrainConfig& config, int64_t vocab_size,
     if (m.qk_norm) json["attention_bias"] = false;
     return json;
   }
-  if (config.router.name == "topk") {
+  MOIETY_ASSIGN_OR_RETURN(const RouterInfo router, FindRouter(config.router.name));
+  const bool renormalize = Renormalizes(config.router, router);
+  const bool is_topk = router.at_inference != AtInference::kItself;
+  const auto add_experts = [&] {
+    AddExperts(json, config, renormalize);
+    AddRouter(json, config, std::move(hash_table));
+  };
+  if (is_topk) {
     if (m.d_shared_expert > 0 && !m.qk_norm) {
       Name(json, "qwen2_moe", "Qwen2MoeForCausalLM");
-      AddExperts(json, config);
+      add_experts();
       json["shared_expert_intermediate_size"] = m.d_shared_expert;
       json["qkv_bias"] = false;
       return json;
     }
     if (m.d_shared_expert == 0 && m.qk_norm) {
       Name(json, "qwen3_moe", "Qwen3MoeForCausalLM");
-      AddExperts(json, config);
+      add_experts();
       json["attention_bias"] = false;
       return json;
     }
-    if (m.d_shared_expert == 0 && every_layer && config.router.renormalize) {
+    if (m.d_shared_expert == 0 && every_layer && renormalize) {
       Name(json, "mixtral", "MixtralForCausalLM");
       json["intermediate_size"] = m.d_expert;
       json["num_local_experts"] = m.num_experts;
@@ -108,13 +148,15 @@ Result<nlohmann::json> HfConfigOf(const TrainConfig& config, int64_t vocab_size,
       json["router_jitter_noise"] = 0.0;
       json["output_router_logits"] = false;
       json["sliding_window"] = nullptr;
+      AddRouter(json, config, {});
       return json;
     }
   }
-  return Unsupported(Format(
-      "no architecture has router \"{}\" with these layers: top-k experts go in every layer "
-      "(mixtral), with qk_norm (qwen3_moe), or beside a shared expert without it (qwen2_moe)",
-      config.router.name));
+  Name(json, "moiety", "MoietyForCausalLM");
+  add_experts();
+  json["qk_norm"] = m.qk_norm;
+  json["shared_expert_intermediate_size"] = m.d_shared_expert;
+  return json;
 }
 
 }  // namespace moiety

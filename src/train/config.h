@@ -58,17 +58,18 @@ struct RouterConfig {
   std::string name = "topk";
   bool renormalize = true;
   double capacity_factor = 0;    // 0: no capacity
+  double scale = 1;              // of weights
   int64_t groups = 1;            // of experts
   int64_t groups_per_token = 1;  // that a token may choose from
   double jitter = 0;             // inputs times 1 ± this while training
   double expert_dropout = 0;     // share of an expert's activations
   double bias_update_rate = 0.001;
   bool allow_noncausal = false;
-  std::string dtype = "f32";                   // "f32" or "bf16"
   double noise = 1;                            // of noisy choices: times the learned deviation
   std::string table = "random";                // of hashes: "random" or "balanced"
   std::string estimator = "straight_through";  // of discrete choices, or "reinforce"
   int64_t branching = 2;                       // of a tree of gates
+  int64_t d_key = 64;                          // of queries and keys
   // Coefficients of losses; 0: not computed.
   double balance_loss = 0.01;
   double z_loss = 0;

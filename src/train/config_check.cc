@@ -1,10 +1,33 @@
 // Whether the values of a TrainConfig fit together.
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "base/format.h"
 #include "base/utf8.h"
+#include "routing/router.h"
 #include "train/config.h"
 
 namespace moiety {
 namespace {
+
+// What stands between blanks.
+std::vector<std::string_view> Words(std::string_view text) {
+  std::vector<std::string_view> words;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(' '), text.size());
+    if (end > 0) words.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return words;
+}
+
+std::string Join(const std::vector<std::string_view>& words) {
+  std::string text;
+  for (const std::string_view word : words) text += (text.empty() ? "" : ", ") + std::string(word);
+  return text;
+}
 
 Status CheckModelConfig(const ModelConfig& m) {
   if (m.head_dim == 0 && m.d_model % m.num_heads != 0) {
@@ -42,7 +65,40 @@ Status CheckModelConfig(const ModelConfig& m) {
   return OkStatus();
 }
 
+// Options that the router does not have are refused, not passed over.
+Status CheckRouterOptions(const RouterConfig& r) {
+  MOIETY_ASSIGN_OR_RETURN(const RouterInfo router, FindRouter(r.name));
+  const RouterConfig none;
+  const std::pair<std::string_view, bool> keys[] = {
+      {"renormalize", r.renormalize != none.renormalize},
+      {"capacity_factor", r.capacity_factor != none.capacity_factor},
+      {"scale", r.scale != none.scale},
+      {"groups", r.groups != none.groups},
+      {"groups_per_token", r.groups_per_token != none.groups_per_token},
+      {"bias_update_rate", r.bias_update_rate != none.bias_update_rate},
+      {"noise", r.noise != none.noise},
+      {"table", r.table != none.table},
+      {"estimator", r.estimator != none.estimator},
+      {"branching", r.branching != none.branching},
+      {"d_key", r.d_key != none.d_key}};
+  const std::vector<std::string_view> options = Words(router.options);
+  for (const auto& [key, changed] : keys) {
+    if (!changed || std::find(options.begin(), options.end(), key) != options.end()) continue;
+    return InvalidArgument(Format("router.{} is no option of the router {}: it has {}", key, r.name,
+                                  options.empty() ? "none" : Join(options)));
+  }
+  if (!router.causal && !r.allow_noncausal) {
+    return InvalidArgument(
+        Format("the router {} looks at later tokens, which a model that continues texts cannot do: "
+               "set router.allow_noncausal to study it all the same",
+               r.name));
+  }
+  return OkStatus();
+}
+
 Status CheckRouterConfig(const RouterConfig& r, const ModelConfig& m) {
+  if (m.dense) return OkStatus();
+  MOIETY_RETURN_IF_ERROR(CheckRouterOptions(r));
   if (m.num_experts % r.groups != 0) {
     return InvalidArgument(Format("model.num_experts = {} must be a multiple of router.groups = {}",
                                   m.num_experts, r.groups));

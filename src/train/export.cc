@@ -12,6 +12,8 @@
 #include "format/replacing_file.h"
 #include "format/safetensors.h"
 #include "io/mapped_file.h"
+#include "models/router_config.h"
+#include "routing/router.h"
 
 namespace moiety {
 namespace {
@@ -41,6 +43,16 @@ Status CopyFile(const std::filesystem::path& from, const std::filesystem::path& 
   return ReplaceFile(to, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
+// Published architectures have no room for what a router has while training: takes it out of the
+// config. Returns how the names of the weights end that go with it; empty for none.
+Result<std::string> LeaveOutTraining(nlohmann::json& config) {
+  if (!config.contains(kRouterKey) || config["model_type"] == "moiety") return std::string();
+  MOIETY_ASSIGN_OR_RETURN(const RouterInfo router,
+                          FindRouter(config[kRouterKey]["strategy"].get<std::string>()));
+  config.erase(kRouterKey);
+  return std::string(router.training_weight);
+}
+
 }  // namespace
 
 Status ExportModel(const std::filesystem::path& folder, const nlohmann::json& config,
@@ -54,9 +66,12 @@ Status ExportModel(const std::filesystem::path& folder, const nlohmann::json& co
   std::filesystem::create_directories(folder, error);
   if (error) return IoError(Format("{}: cannot create: {}", folder.string(), error.message()));
 
+  nlohmann::json written = config;
+  MOIETY_ASSIGN_OR_RETURN(const std::string left_out, LeaveOutTraining(written));
   std::vector<std::vector<std::byte>> bytes;
   std::vector<TensorToWrite> tensors;
   for (const Parameter& p : parameters.all()) {
+    if (!left_out.empty() && p.name.ends_with(left_out)) continue;
     bytes.push_back(Round(p, dtype));
     tensors.push_back({p.name, dtype, p.shape, bytes.back()});
   }
@@ -67,7 +82,6 @@ Status ExportModel(const std::filesystem::path& folder, const nlohmann::json& co
     MOIETY_RETURN_IF_ERROR(CopyFile(tokenizer / name, folder / name));
   }
   nlohmann::json generation = {{"do_sample", true}, {"temperature", 0.8}, {"top_p", 0.95}};
-  nlohmann::json written = config;
   written["dtype"] = TorchName(dtype);
   for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) {
     if (config.contains(key)) generation[key] = config[key];

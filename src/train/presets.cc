@@ -4,6 +4,7 @@
 
 #include "base/format.h"
 #include "base/nearest_name.h"
+#include "routing/router.h"
 
 namespace moiety {
 namespace {
@@ -57,9 +58,76 @@ struct PresetRow {
   TrainConfig (*make)();
 };
 
+// Fedus et al. 2022: the most probable expert, with a capacity.
+TrainConfig Switch() {
+  TrainConfig c = Small();
+  c.model.qk_norm = true;  // qwen3_moe has weights that do not sum to one
+  c.model.d_expert = 1024;
+  c.router.name = "switch";
+  c.model.top_k = 1;
+  c.router.capacity_factor = 1.25;
+  c.router.jitter = 0.01;
+  return c;
+}
+
+// Lepikhin et al. 2020: two of many experts in every second layer, the second by chance.
+TrainConfig Gshard() {
+  TrainConfig c = Small();
+  c.model.num_experts = 16;
+  c.model.moe_every = 2;
+  c.model.qk_norm = true;
+  c.router.name = "gshard";
+  c.router.capacity_factor = 1.25;
+  return c;
+}
+
+// DeepSeek-V3 in small: many fine experts beside a shared one, balanced without a loss, the first
+// layer dense.
+TrainConfig DeepSeek() {
+  TrainConfig c = Small();
+  c.model.num_experts = 32;
+  c.model.top_k = 6;
+  c.model.d_expert = 128;
+  c.model.d_shared_expert = 256;
+  c.model.first_dense_layers = 1;
+  c.router.name = "sigmoid_bias";
+  c.router.groups = 4;
+  c.router.groups_per_token = 2;
+  c.router.balance_loss = 1e-4;
+  return c;
+}
+
+// What a strategy is chosen with.
+struct RouterSettings {
+  std::string_view name;
+  void (*apply)(TrainConfig& config);
+};
+constexpr RouterSettings kRouterSettings[] = {
+    {"switch",
+     [](TrainConfig& c) {
+       c.model.top_k = 1;
+       c.router.capacity_factor = 1.25;
+     }},
+    {"gshard",
+     [](TrainConfig& c) {
+       c.model.top_k = 2;
+       c.router.capacity_factor = 1.25;
+     }},
+    {"base", [](TrainConfig& c) { c.model.top_k = 1; }},
+    {"hard", [](TrainConfig& c) { c.model.top_k = 1; }},
+    {"soft", [](TrainConfig& c) { c.model.top_k = c.model.num_experts; }},
+    {"sigmoid_bias", [](TrainConfig& c) { c.router.balance_loss = 0; }},
+    {"expert_choice", [](TrainConfig& c) { c.router.balance_loss = 0; }},
+    {"hash", [](TrainConfig& c) { c.router.balance_loss = 0; }},
+};
+
 constexpr PresetRow kPresets[] = {
     {{"tiny", "top-2 of 8 experts, 4 layers of 128: minutes"}, Tiny},
     {{"small", "top-2 of 8 experts, 6 layers of 256: hours"}, Small},
+    {{"switch", "top-1 of 8 experts with a capacity"}, Switch},
+    {{"gshard", "top-2 of 16 experts in every second layer, the second by chance"}, Gshard},
+    {{"deepseek", "top-6 of 32 fine experts beside a shared one, balanced without a loss"},
+     DeepSeek},
     {{"glam", "top-2 of 32 experts in every second layer"}, Glam},
 };
 
@@ -79,6 +147,15 @@ Result<TrainConfig> Preset(std::string_view name) {
   }
   return InvalidArgument(
       Format("unknown preset \"{}\"; did you mean \"{}\"?", name, NearestName(name, names)));
+}
+
+Status SetRouter(std::string_view name, TrainConfig& config) {
+  MOIETY_ASSIGN_OR_RETURN(const RouterInfo router, FindRouter(name));
+  config.router.name = router.name;
+  for (const RouterSettings& settings : kRouterSettings) {
+    if (settings.name == name) settings.apply(config);
+  }
+  return OkStatus();
 }
 
 }  // namespace moiety

@@ -20,6 +20,10 @@ std::vector<PresetInfo> Presets();
 // Fails for an unknown name, with the nearest one.
 Result<TrainConfig> Preset(std::string_view name);
 
+// Takes a routing strategy with what it cannot do without, or what its paper has: top_k, capacity,
+// no balancing loss where it balances otherwise. Fails for an unknown name, with the nearest one.
+Status SetRouter(std::string_view name, TrainConfig& config);
+
 }  // namespace moiety
 
 #endif  // MOIETY_TRAIN_PRESETS_H_

@@ -16,6 +16,7 @@
 #include "train/architecture.h"
 #include "train/checkpoint.h"
 #include "train/export.h"
+#include "train/loss_free_balance.h"
 #include "train/metrics_log.h"
 #include "train/sample_order.h"
 #include "train/training_data.h"
@@ -31,7 +32,11 @@ constexpr int64_t kDryRunSteps = 3;
 // Sums up what the routers of a step do.
 class RouterWatch : public Observer {
  public:
-  void OnRoute(int64_t layer, const RouterOutput& routed) override { layers_[layer].Add(routed); }
+  explicit RouterWatch(LossFreeBalance& balance) : balance_(balance) {}
+  void OnRoute(int64_t layer, const RouterOutput& routed) override {
+    layers_[layer].Add(routed);
+    balance_.Observe(layer, routed);
+  }
   std::vector<RouterMetrics> Take() {
     std::vector<RouterMetrics> metrics;
     for (auto& [layer, sums] : layers_) metrics.push_back(std::move(sums));
@@ -40,6 +45,7 @@ class RouterWatch : public Observer {
   }
 
  private:
+  LossFreeBalance& balance_;
   std::map<int64_t, RouterMetrics> layers_;
 };
 
@@ -101,18 +107,8 @@ Status CheckSupported(const TrainConfig& config) {
   const RouterConfig& r = config.router;
   const RouterConfig none;
   const std::pair<const char*, bool> keys[] = {
-      {"router.capacity_factor", r.capacity_factor != none.capacity_factor},
-      {"router.groups", r.groups != none.groups},
-      {"router.groups_per_token", r.groups_per_token != none.groups_per_token},
       {"router.jitter", r.jitter != none.jitter},
       {"router.expert_dropout", r.expert_dropout != none.expert_dropout},
-      {"router.bias_update_rate", r.bias_update_rate != none.bias_update_rate},
-      {"router.allow_noncausal", r.allow_noncausal != none.allow_noncausal},
-      {"router.dtype", r.dtype != none.dtype},
-      {"router.noise", r.noise != none.noise},
-      {"router.table", r.table != none.table},
-      {"router.estimator", r.estimator != none.estimator},
-      {"router.branching", r.branching != none.branching},
       {"router.importance_loss", r.importance_loss != 0},
       {"router.load_loss", r.load_loss != 0},
       {"router.entropy_loss", r.entropy_loss != 0},
@@ -210,6 +206,7 @@ class Run {
         optimizer_,
         MakeOptimizer(config_.optimizer, OptimizedTensors(trained_.parameters), context_.budget));
     if (request_.resume) MOIETY_RETURN_IF_ERROR(Restore());
+    balance_ = LossFreeBalance(trained_.parameters, config_.router.bias_update_rate);
     MOIETY_ASSIGN_OR_RETURN(
         copies_, Bf16Copies::Of(*trained_.store, PartsInBf16(config_.precision), context_));
     step_ = std::make_unique<TrainingStep>(context_, trained_, *optimizer_, copies_,
@@ -280,10 +277,15 @@ class Run {
     step.step = number;
     step.learning_rate =
         config_.optimizer.lr * LearningRateFactor(config_.schedule, number, config_.loop.steps);
-    RouterWatch routers;
+    RouterWatch routers(balance_);
     MOIETY_ASSIGN_OR_RETURN(step.result,
                             step_->Run(sequences.Pairs(), number, step.learning_rate, &routers));
     step.layers = routers.Take();
+    if (step.result.skipped.has_value()) {
+      balance_.Skip();
+    } else {
+      balance_.Update();
+    }
     step.seconds = std::chrono::duration<double>(Clock::now() - start).count();
     seconds_.push_back(step.seconds);
     return step;
@@ -427,6 +429,7 @@ class Run {
   TrainedModel trained_;
   std::unique_ptr<Optimizer> optimizer_;
   Bf16Copies copies_;
+  LossFreeBalance balance_;
   std::unique_ptr<TrainingStep> step_;
   std::unique_ptr<GradientPass> validation_;
   int64_t taken_ = 0;  // steps

@@ -66,7 +66,7 @@ class NoisyTopKRouter : public Router {
       : options_(options), d_model_(d_model) {}
   int64_t gate_rows() const override { return options_.num_experts; }
   std::vector<RouterWeight> weights() const override {
-    return {{"noise.weight", {options_.num_experts, d_model_}}};
+    return {{kNoiseWeight, {options_.num_experts, d_model_}}};
   }
 
   void Route(Exec& exec, const RouterInput& input, RouterOutput& out) const override {

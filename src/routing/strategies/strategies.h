@@ -15,6 +15,8 @@ namespace moiety {
 // What the random numbers of a step are for (RandomField).
 enum class RouterDraw : uint32_t { kNoise = 1, kSecondExpert = 2, kSample = 3 };
 
+inline constexpr std::string_view kNoiseWeight = "noise.weight";  // of noisy_topk
+
 // 1 ≤ top_k ≤ num_experts, else an error that begins with "router NAME".
 Status CheckTopK(std::string_view name, const RouterOptions& options);
 
