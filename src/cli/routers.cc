@@ -1,5 +1,4 @@
 // moiety routers: the routing strategies, and what opens models that have them.
-#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -19,8 +18,8 @@ Result<std::string> ExportedType(std::string_view name, bool qk_norm) {
   TrainConfig config;
   config.model.qk_norm = qk_norm;
   MOIETY_RETURN_IF_ERROR(SetRouter(name, config));
-  MOIETY_ASSIGN_OR_RETURN(const nlohmann::json json, HfConfigOf(config, 1, {}));
-  return json.at("model_type").get<std::string>();
+  MOIETY_ASSIGN_OR_RETURN(const nlohmann::json exported, HfConfigOf(config, 1, {}));
+  return exported.at("model_type").get<std::string>();
 }
 
 Result<nlohmann::ordered_json> Describe(const RouterInfo& router) {
@@ -29,12 +28,7 @@ Result<nlohmann::ordered_json> Describe(const RouterInfo& router) {
                                 {"reference", router.reference},
                                 {"causal", router.causal},
                                 {"needs_whole_sequences", router.needs_whole_sequences}};
-  row["options"] = nlohmann::json::array();
-  for (std::string_view left = router.options; !left.empty();) {
-    const size_t end = std::min(left.find(' '), left.size());
-    row["options"].push_back(left.substr(0, end));
-    left.remove_prefix(std::min(end + 1, left.size()));
-  }
+  row["options"] = router.OptionNames();
   row["model_type"] = nlohmann::json::array();
   for (const bool qk_norm : {false, true}) {
     MOIETY_ASSIGN_OR_RETURN(const std::string type, ExportedType(router.name, qk_norm));

@@ -1,4 +1,5 @@
 // The routing strategies. A new one: its file in strategies/, and a row here.
+#include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
@@ -77,6 +78,16 @@ Result<Strategy> Find(std::string_view name) {
 }
 
 }  // namespace
+
+std::vector<std::string_view> RouterInfo::OptionNames() const {
+  std::vector<std::string_view> names;
+  for (std::string_view left = options; !left.empty();) {
+    const size_t end = std::min(left.find(' '), left.size());
+    if (end > 0) names.push_back(left.substr(0, end));
+    left.remove_prefix(std::min(end + 1, left.size()));
+  }
+  return names;
+}
 
 std::vector<RouterInfo> Routers() {
   std::vector<RouterInfo> routers;

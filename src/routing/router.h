@@ -115,6 +115,7 @@ struct RouterInfo {
   std::string_view reference;  // the paper
   // The options that it reads beside num_experts and top_k: names of RouterOptions, with blanks.
   std::string_view options;
+  std::vector<std::string_view> OptionNames() const;
   // While training, a token's choices depend only on itself and earlier tokens of its sequence.
   bool causal = true;
   // At inference too a token's choices depend on the other tokens of its sequence in the call: it

@@ -12,17 +12,6 @@
 namespace moiety {
 namespace {
 
-// What stands between blanks.
-std::vector<std::string_view> Words(std::string_view text) {
-  std::vector<std::string_view> words;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find(' '), text.size());
-    if (end > 0) words.push_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return words;
-}
-
 std::string Join(const std::vector<std::string_view>& words) {
   std::string text;
   for (const std::string_view word : words) text += (text.empty() ? "" : ", ") + std::string(word);
@@ -81,7 +70,7 @@ Status CheckRouterOptions(const RouterConfig& r) {
       {"estimator", r.estimator != none.estimator},
       {"branching", r.branching != none.branching},
       {"d_key", r.d_key != none.d_key}};
-  const std::vector<std::string_view> options = Words(router.options);
+  const std::vector<std::string_view> options = router.OptionNames();
   for (const auto& [key, changed] : keys) {
     if (!changed || std::find(options.begin(), options.end(), key) != options.end()) continue;
     return InvalidArgument(Format("router.{} is no option of the router {}: it has {}", key, r.name,

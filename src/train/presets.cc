@@ -86,8 +86,8 @@ TrainConfig Gshard() {
 TrainConfig DeepSeek() {
   TrainConfig c = Small();
   c.model.num_experts = 32;
-  c.model.top_k = 6;
-  c.model.d_expert = 128;
+  c.model.top_k = 4;
+  c.model.d_expert = 256;
   c.model.d_shared_expert = 256;
   c.model.first_dense_layers = 1;
   c.router.name = "sigmoid_bias";
@@ -126,7 +126,7 @@ constexpr PresetRow kPresets[] = {
     {{"small", "top-2 of 8 experts, 6 layers of 256: hours"}, Small},
     {{"switch", "top-1 of 8 experts with a capacity"}, Switch},
     {{"gshard", "top-2 of 16 experts in every second layer, the second by chance"}, Gshard},
-    {{"deepseek", "top-6 of 32 fine experts beside a shared one, balanced without a loss"},
+    {{"deepseek", "top-4 of 32 fine experts beside a shared one, balanced without a loss"},
      DeepSeek},
     {{"glam", "top-2 of 32 experts in every second layer"}, Glam},
 };

@@ -24,8 +24,8 @@ Status LoadStatus(const json& config) {
 
 TEST(Registry, ListsTheArchitectures) {
   EXPECT_THAT(ModelTypes(),
-              UnorderedElementsAre("gemma3", "gemma3_text", "llama", "mistral", "mixtral", "olmoe",
-                                   "qwen2", "qwen2_moe", "qwen3", "qwen3_moe"));
+              UnorderedElementsAre("gemma3", "gemma3_text", "llama", "mistral", "mixtral", "moiety",
+                                   "olmoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe"));
 }
 
 TEST(Registry, BuildsEach) {

@@ -116,7 +116,7 @@ json TinyConfig(std::string_view model_type) {
     config["model_type"] = "gemma3_text";
     return {{"model_type", "gemma3"}, {"text_config", config}, {"eos_token_id", 2}};
   }
-  if (model_type.ends_with("moe")) {
+  if (model_type.ends_with("moe") || model_type == "moiety") {
     config.update({{"num_experts", 3},
                    {"num_experts_per_tok", 2},
                    {"moe_intermediate_size", 6},

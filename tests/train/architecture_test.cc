@@ -72,13 +72,38 @@ TEST(Architecture, TheDenseTwinHasTheActiveWidth) {
   EXPECT_THAT(TypeOf(config), HasSubstr("set model.d_feed_forward=40"));
 }
 
-TEST(Architecture, RefusesWhatNobodyHas) {
+TEST(Architecture, IsOurOwnWhereNobodyHasIt) {
   TrainConfig config = Small();
   config.router.renormalize = false;
-  EXPECT_THAT(TypeOf(config), HasSubstr("no architecture has router \"topk\" with these layers"));
+  EXPECT_EQ(TypeOf(config), "moiety");
   config = Small();
-  config.router.name = "hash";
-  EXPECT_THAT(TypeOf(config), HasSubstr("no architecture has router \"hash\""));
+  config.model.qk_norm = true;
+  config.model.d_shared_expert = 24;
+  EXPECT_EQ(TypeOf(config), "moiety");
+  config = Small();
+  config.router.name = "sigmoid_bias";
+  config.router.groups = 2;
+  EXPECT_EQ(TypeOf(config), "moiety");
+  EXPECT_EQ((*HfConfigOf(config, 100, {}))["moiety_router"]["groups"], 2);
+  config.router.name = "nonsense";
+  EXPECT_THAT(TypeOf(config), HasSubstr("unknown router \"nonsense\""));
+}
+
+// What is top-k at inference goes where top-k goes, and is trained with its own.
+TEST(Architecture, RoutersThatAreTopKAtInferenceCountAsSuch) {
+  TrainConfig config = Small();
+  config.router.name = "gshard";
+  config.router.renormalize = false;  // of no matter to it
+  EXPECT_EQ(TypeOf(config), "mixtral");
+  EXPECT_EQ((*HfConfigOf(config, 100, {}))["moiety_router"]["strategy"], "gshard");
+  config.router.name = "noisy_topk";
+  EXPECT_EQ(TypeOf(config), "mixtral");
+  config.router.name = "switch";
+  config.model.top_k = 1;
+  EXPECT_EQ(TypeOf(config), "moiety") << "mixtral's weights sum to one";
+  config.model.qk_norm = true;
+  EXPECT_EQ(TypeOf(config), "qwen3_moe");
+  EXPECT_EQ((*HfConfigOf(config, 100, {}))["norm_topk_prob"], false);
 }
 
 }  // namespace

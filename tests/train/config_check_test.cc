@@ -39,9 +39,11 @@ TEST(CheckTrainConfig, NamesWhatDoesNotFit) {
   EXPECT_THAT(CheckWith({"model.top_k=9"}), HasSubstr("at most model.num_experts = 8"));
   EXPECT_THAT(CheckWith({"model.first_dense_layers=5"}), HasSubstr("at most model.num_layers = 4"));
   EXPECT_THAT(CheckWith({"model.moe_every=5"}), HasSubstr("none of the 4 layers has experts"));
-  EXPECT_THAT(CheckWith({"router.groups=3"}), HasSubstr("multiple of router.groups = 3"));
-  EXPECT_THAT(CheckWith({"router.groups_per_token=2"}), HasSubstr("at most router.groups = 1"));
-  EXPECT_THAT(CheckWith({"router.groups=8"}), HasSubstr("at most the 1 experts"));
+  const std::string grouped = "router.name=group_limited";
+  EXPECT_THAT(CheckWith({grouped, "router.groups=3"}), HasSubstr("multiple of router.groups = 3"));
+  EXPECT_THAT(CheckWith({grouped, "router.groups_per_token=2"}),
+              HasSubstr("at most router.groups = 1"));
+  EXPECT_THAT(CheckWith({grouped, "router.groups=8"}), HasSubstr("at most the 1 experts"));
   EXPECT_THAT(CheckWith({"data.sequence_length=257"}), HasSubstr("at most model.context_length"));
   EXPECT_THAT(CheckWith({"data.text_fields=[]"}), HasSubstr("data.text_fields"));
   EXPECT_THAT(CheckWith({"model.vocab_size=0"}), HasSubstr("model.vocab_size"));
@@ -53,6 +55,15 @@ TEST(CheckTrainConfig, NamesWhatDoesNotFit) {
   config.model.vocab_size = 1000;
   config.data.paths = {"\xFF"};
   EXPECT_THAT(CheckTrainConfig(config).message(), HasSubstr("must be UTF-8"));
+}
+
+TEST(CheckTrainConfig, RefusesOptionsThatTheRouterDoesNotHave) {
+  EXPECT_THAT(CheckWith({"router.noise=2"}),
+              HasSubstr("router.noise is no option of the router topk: it has renormalize"));
+  EXPECT_EQ(CheckWith({"router.noise=2", "router.name=noisy_topk"}), "");
+  EXPECT_THAT(CheckWith({"router.noise=2", "router.name=soft"}), HasSubstr("it has none"));
+  EXPECT_THAT(CheckWith({"router.name=tokp"}), HasSubstr("did you mean \"topk\"?"));
+  EXPECT_EQ(CheckWith({"router.noise=2", "model.dense=true"}), "") << "there is no router";
 }
 
 TEST(ModelConfig, PlacesExperts) {

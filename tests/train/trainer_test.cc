@@ -8,7 +8,9 @@
 
 #include "kernels/kernels.h"
 #include "moiety/moiety.h"
+#include "routing/router.h"
 #include "support/scratch_folder.h"
+#include "train/presets.h"
 
 namespace moiety {
 namespace {
@@ -172,6 +174,25 @@ TEST_F(TrainerTest, RefusesTheWrongFolder) {
   EXPECT_FALSE(fs::exists(Folder("other")));
 }
 
+// Each strategy: the same bits for any threads and after a resume, and a model that opens.
+TEST_F(TrainerTest, EveryRouterTrains) {
+  const TrainConfig plain = config_;
+  for (const RouterInfo& router : Routers()) {
+    SCOPED_TRACE(router.name);
+    config_ = plain;
+    ASSERT_TRUE(SetRouter(router.name, config_).ok());
+    config_.router.allow_noncausal = !router.causal;
+    const std::string name(router.name);
+    Finish(name + "-1", false, 1);
+    StopAfter watch(4);
+    ASSERT_TRUE(Run(name + "-3", watch, false, 3).ok());
+    Finish(name + "-3", true, 3);
+    EXPECT_EQ(File(name + "-1/model/model.safetensors"), File(name + "-3/model/model.safetensors"));
+    const auto model = LanguageModel::Load(Folder(name + "-1/model"));
+    EXPECT_EQ(model.ok(), !router.needs_whole_sequences) << model.status().message();
+  }
+}
+
 TEST_F(TrainerTest, RefusesWhatNothingWouldRead) {
   TrainWatch watch;
   config_.router.jitter = 0.01;
@@ -179,8 +200,8 @@ TEST_F(TrainerTest, RefusesWhatNothingWouldRead) {
   EXPECT_EQ(status.code(), StatusCode::kUnsupported);
   EXPECT_THAT(status.message(), HasSubstr("router.jitter is not supported yet"));
   config_.router.jitter = 0;
-  config_.router.name = "switch";
-  EXPECT_EQ(Run("run", watch).status().code(), StatusCode::kUnsupported);
+  config_.router.name = "nonsense";
+  EXPECT_EQ(Run("run", watch).status().code(), StatusCode::kInvalidArgument);
   EXPECT_FALSE(fs::exists(Folder("run")));
 }
 
