@@ -1,4 +1,5 @@
 // moiety report: a page about a training run, or about what the experts of a model do.
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -13,11 +14,14 @@
 #include "study/expert_report.h"
 #include "study/report_page.h"
 #include "study/training_report.h"
+#include "train/token_shards.h"
 
 namespace moiety::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::string_view kValidShardEnd = ".valid.tokens";
 
 struct ReportFlags {
   std::string what, out;
@@ -48,20 +52,68 @@ Result<nlohmann::json> ReportRun(const fs::path& log_path) {
   return TrainingReport(log);
 }
 
-Result<nlohmann::json> ReportModel(const fs::path& model, ReportFlags& flags) {
+// What a model is to read.
+struct ReportText {
+  std::string name;
+  std::string where;  // for messages
+  std::vector<int32_t> ids;
+};
+
+Result<std::vector<ReportText>> TextsOfFiles(const Engine& engine, const ReportFlags& flags) {
+  MOIETY_ASSIGN_OR_RETURN(const Tokenizer* const tokenizer, engine.tokenizer());
+  const std::vector<std::string> names = TextNames(flags.files);
+  std::vector<ReportText> texts;
+  for (size_t i = 0; i < flags.files.size(); ++i) {
+    MOIETY_ASSIGN_OR_RETURN(std::vector<int32_t> ids, EncodeFile(*tokenizer, flags.files[i]));
+    texts.push_back({names[i], flags.files[i], std::move(ids)});
+  }
+  return texts;
+}
+
+// Of a run's own validation texts, which it has as tokens: as many as are asked for.
+Result<std::vector<ReportText>> TextsOfRun(const std::vector<fs::path>& shards,
+                                           const ReportFlags& flags) {
+  std::vector<ReportText> texts;
+  for (const fs::path& path : shards) {
+    MOIETY_ASSIGN_OR_RETURN(const TokenShard shard, TokenShard::Open(path));
+    std::vector<int32_t> ids(
+        static_cast<size_t>(std::min(shard.num_tokens(), flags.profile.max_tokens)));
+    shard.Read(0, ids);
+    const std::string name = path.filename().string();
+    texts.push_back(
+        {name.substr(0, name.size() - kValidShardEnd.size()), path.string(), std::move(ids)});
+  }
+  return texts;
+}
+
+// Such files of a run, sorted; none if they were removed, or if there is no model yet.
+std::vector<fs::path> ValidationShards(const fs::path& run) {
+  std::vector<fs::path> shards;
+  std::error_code error;
+  if (!fs::exists(run / "model" / "config.json", error)) return shards;
+  for (fs::directory_iterator it(run / "data", error), end; !error && it != end;
+       it.increment(error)) {
+    if (it->path().filename().string().ends_with(kValidShardEnd)) shards.push_back(it->path());
+  }
+  std::sort(shards.begin(), shards.end());
+  return shards;
+}
+
+Result<nlohmann::json> ReportModel(const fs::path& model, const std::vector<fs::path>& shards,
+                                   ReportFlags& flags) {
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, OpenEngine(model, flags.engine));
-  MOIETY_ASSIGN_OR_RETURN(const Tokenizer* const tokenizer, engine->tokenizer());
+  MOIETY_ASSIGN_OR_RETURN(const std::vector<ReportText> texts, flags.files.empty()
+                                                                   ? TextsOfRun(shards, flags)
+                                                                   : TextsOfFiles(*engine, flags));
   ProfileOptions options = flags.profile;
   options.window = flags.windows.Options(engine->model().info().context_length).window;
-  const std::vector<std::string> names = TextNames(flags.files);
   ExpertProfile profile;
-  for (size_t i = 0; i < flags.files.size(); ++i) {
-    MOIETY_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, EncodeFile(*tokenizer, flags.files[i]));
-    ProgressBar bar(names[i], std::min(static_cast<int64_t>(ids.size()), options.max_tokens),
+  for (const ReportText& text : texts) {
+    ProgressBar bar(text.name, std::min(static_cast<int64_t>(text.ids.size()), options.max_tokens),
                     "tokens");
     MOIETY_RETURN_IF_ERROR(
-        profile.Read(*engine, names[i], ids, options, [&](int64_t done) { bar.Update(done); })
-            .WithContext(flags.files[i]));
+        profile.Read(*engine, text.name, text.ids, options, [&](int64_t done) { bar.Update(done); })
+            .WithContext(text.where));
   }
   return ExpertReport(profile, engine->model().info());
 }
@@ -84,8 +136,10 @@ Status Report(ReportFlags& flags) {
   if (is_run) {
     MOIETY_ASSIGN_OR_RETURN(training, ReportRun(log));
   }
-  if (!flags.files.empty()) {
-    MOIETY_ASSIGN_OR_RETURN(experts, ReportModel(model, flags));
+  std::vector<fs::path> shards;
+  if (is_run && flags.files.empty()) shards = ValidationShards(what);
+  if (!flags.files.empty() || !shards.empty()) {
+    MOIETY_ASSIGN_OR_RETURN(experts, ReportModel(model, shards, flags));
   }
   const fs::path named = (what.has_filename() ? what : what.parent_path()).filename();
   const nlohmann::json document =
@@ -117,8 +171,10 @@ Action AddReport(CLI::App& app) {
       ->required()
       ->type_name("");
   command
-      ->add_option("FILE", flags->files,
-                   "Text files (UTF-8) for the model to read, one for each kind of text")
+      ->add_option(
+          "FILE", flags->files,
+          "Text files (UTF-8) for the model to read, one for each kind of text (default, of a "
+          "run: its validation texts)")
       ->type_name("");
   command->add_option("-o,--output", flags->out,
                       "Page to write (default: report.html; with --json: none)");

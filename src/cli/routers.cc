@@ -52,7 +52,7 @@ Status ListRouters(bool as_json) {
     rows.push_back(std::move(row));
   }
   if (as_json) return Print(rows.dump(2) + "\n");
-  std::string text = Format("{:<14} {:<6} {:<20} {}\n", "router", "causal", "exported as", "");
+  std::string text = Format("{:<14} {:<6} {}\n", "router", "causal", "exported as");
   for (const auto& row : rows) {
     text += Format("{:<14} {:<6} {:<20} {}\n", row["name"].get<std::string>(),
                    row["causal"].get<bool>() ? "yes" : "no", Joined(row["model_type"]),

@@ -32,6 +32,9 @@ Status Interrupted() { return Cancelled("interrupted before the first step: noth
 
 // Preset, then file, then flags, then --set: each changes what came before.
 Result<TrainConfig> ReadConfig(const TrainFlags& flags) {
+  if (flags.run.empty() && (flags.resume || !flags.dry_run)) {
+    return InvalidArgument("name the folder of the run with --out");
+  }
   TrainConfig config;
   const std::filesystem::path saved = std::filesystem::path(flags.run) / "config.toml";
   if (!flags.preset.empty()) {
@@ -240,7 +243,7 @@ Action AddTrain(CLI::App& app) {
   command->add_option("--config", f.config, "config.toml of a run, or a part of one");
   command->add_option("--data", f.data,
                       "Texts: files or folders of *.txt, *.jsonl, also .gz, .zst");
-  command->add_option("-o,--out", f.run, "Folder of the run")->required();
+  command->add_option("-o,--out", f.run, "Folder of the run");
   command->add_option("--steps", f.steps, "Steps to take")->check(AtLeast(1));
   command->add_option("-s,--seed", f.seed, "Of weights, samples and routers")->check(AtLeast(0));
   command->add_option("--router", f.router,

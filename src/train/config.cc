@@ -177,8 +177,6 @@ constexpr Key kKeys[] = {
      "steps, 0: at the end"},
     {"loop", "keep_checkpoints", IntKey{At<&LoopConfig::keep_checkpoints>, 1, kMaxCount}, ""},
     {"loop", "log_every", IntKey{At<&LoopConfig::log_every>, 1, kMaxCount}, "steps"},
-    {"loop", "recompute", BoolKey{At<&LoopConfig::recompute>},
-     "activations on the way back: less memory, more time"},
 
     {"precision", "experts", TextKey{At<&PrecisionConfig::experts>, kFloatTypes},
      "of products, sums are f32"},

@@ -110,7 +110,6 @@ struct LoopConfig {
   int64_t save_every = 200;      // steps; 0: at the end only
   int64_t keep_checkpoints = 2;
   int64_t log_every = 1;
-  bool recompute = false;  // activations on the way back: less memory, more time
 };
 
 // Of products; sums and weights are f32. "f32" or "bf16" each.

@@ -113,8 +113,7 @@ Status CheckSupported(const TrainConfig& config) {
       {"router.load_loss", r.load_loss != 0},
       {"router.entropy_loss", r.entropy_loss != 0},
       {"router.mutual_information_loss", r.mutual_information_loss != 0},
-      {"router.similarity_loss", r.similarity_loss != 0},
-      {"loop.recompute", config.loop.recompute}};
+      {"router.similarity_loss", r.similarity_loss != 0}};
   for (const auto& [key, changed] : keys) {
     if (changed) {
       return Unsupported(Format("{} is not supported yet: leave it at its default", key));

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -69,16 +70,32 @@ TEST(Train, FromTextToText) {
   result = Moiety({"run", model, "-p", "12 and", "-n", "8", "--greedy"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("12 and"));
+  // The run's own validation texts show what its experts do.
+  const std::string run = (folder.path() / "run").string();
+  result = Moiety({"report", run, "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const json page = json::parse(result.out);
+  EXPECT_EQ(page["experts"]["texts"][0]["name"], "text");
+  EXPECT_TRUE(page.contains("training"));
+  fs::remove_all(folder.path() / "run" / "data");
+  EXPECT_FALSE(json::parse(Moiety({"report", run, "--json"}).out).contains("experts"));
 }
 
 TEST(Train, SaysWhatItWouldTake) {
   const ScratchFolder folder;
   folder.Write("text.txt", Text());
-  const ProcessResult result = Moiety(With(SmallRun(folder, "run"), {"--dry-run"}));
+  std::vector<std::string> arguments = With(SmallRun(folder, "run"), {"--dry-run"});
+  const auto out = std::find(arguments.begin(), arguments.end(), "--out");
+  arguments.erase(out, out + 2);  // it writes nothing
+  ProcessResult result = Moiety(arguments);
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("s per step of 128 tokens"));
   EXPECT_THAT(result.out, HasSubstr("parameters"));
   EXPECT_FALSE(fs::exists(folder.path() / "run"));
+  arguments.pop_back();
+  result = Moiety(arguments);
+  ExpectError(result, 1);
+  EXPECT_THAT(result.err, HasSubstr("--out"));
 }
 
 TEST(Train, MistakesHaveOneSentence) {
