@@ -113,7 +113,11 @@ constexpr RouterSettings kRouterSettings[] = {
        c.model.top_k = 2;
        c.router.capacity_factor = 1.25;
      }},
-    {"base", [](TrainConfig& c) { c.model.top_k = 1; }},
+    {"base",
+     [](TrainConfig& c) {
+       c.model.top_k = 1;
+       c.router.balance_loss = 0;
+     }},
     {"hard", [](TrainConfig& c) { c.model.top_k = 1; }},
     {"soft", [](TrainConfig& c) { c.model.top_k = c.model.num_experts; }},
     {"sigmoid_bias", [](TrainConfig& c) { c.router.balance_loss = 0; }},

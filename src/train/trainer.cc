@@ -13,6 +13,7 @@
 #include "format/replacing_file.h"
 #include "ops/observer.h"
 #include "routing/router.h"
+#include "routing/strategies/hash.h"
 #include "train/architecture.h"
 #include "train/checkpoint.h"
 #include "train/export.h"
@@ -28,6 +29,7 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kDryRunSteps = 3;
+constexpr int64_t kTokensAtOnce = 1 << 16;
 
 // Sums up what the routers of a step do.
 class RouterWatch : public Observer {
@@ -196,8 +198,9 @@ class Run {
       return InvalidArgument(Format("model.vocab_size is {}, but the tokenizer has {} tokens",
                                     vocab_size, tokenizer_->vocab_size()));
     }
-    MOIETY_ASSIGN_OR_RETURN(nlohmann::json json,
-                            HfConfigOf(config_, vocab_size, SpecialIdsOf(*tokenizer_)));
+    MOIETY_ASSIGN_OR_RETURN(
+        nlohmann::json json,
+        HfConfigOf(config_, vocab_size, SpecialIdsOf(*tokenizer_), HashTable(vocab_size)));
     MOIETY_ASSIGN_OR_RETURN(
         trained_, NewTrainedModel(context_, std::move(json), "the training config", Seed(),
                                   static_cast<float>(config_.model.init_std)));
@@ -214,6 +217,21 @@ class Run {
     validation_ =
         std::make_unique<GradientPass>(context_, *trained_.model, nullptr, RouterLossOptions{});
     return OkStatus();
+  }
+
+  // Of router.table = "balanced", by how often the texts have each token; else empty.
+  std::vector<int32_t> HashTable(int64_t vocab_size) const {
+    if (config_.router.name != "hash" || config_.router.table != "balanced") return {};
+    std::vector<int64_t> counts(static_cast<size_t>(vocab_size));
+    std::vector<int32_t> ids;
+    for (const TrainingDomain& domain : domains_) {
+      for (int64_t begin = 0; begin < domain.train.num_tokens(); begin += kTokensAtOnce) {
+        ids.resize(static_cast<size_t>(std::min(kTokensAtOnce, domain.train.num_tokens() - begin)));
+        domain.train.Read(begin, ids);
+        for (const int32_t id : ids) ++counts[static_cast<size_t>(id)];
+      }
+    }
+    return BalancedHashTable(counts, config_.model.num_experts, config_.model.top_k);
   }
 
   uint64_t Seed() const { return static_cast<uint64_t>(config_.loop.seed); }

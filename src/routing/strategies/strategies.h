@@ -25,9 +25,15 @@ Status CheckGroups(std::string_view name, const RouterOptions& options);
 
 using RouterMaker = Result<std::unique_ptr<const Router>>(const RouterOptions& options,
                                                           int64_t d_model);
+RouterMaker MakeAttentiveRouter;
+RouterMaker MakeBaseRouter;
+RouterMaker MakeExpertChoiceRouter;
+RouterMaker MakeGaussianRouter;
 RouterMaker MakeGroupLimitedRouter;
 RouterMaker MakeGshardRouter;
 RouterMaker MakeHardRouter;
+RouterMaker MakeHashRouter;
+RouterMaker MakeHierarchicalRouter;
 RouterMaker MakeNoisyTopKRouter;
 RouterMaker MakeSigmoidBiasRouter;
 RouterMaker MakeSoftRouter;
