@@ -91,7 +91,7 @@ class Layer {
  private:
   explicit Layer(Context& context)
       : context_(context),
-        store_(RandomWeights{DType::kF32, 1, 0.02F}, "layer", context.budget, context.pool),
+        store_(RandomWeights{DType::kF32, 1, 0.02F, true}, "layer", context.budget, context.pool),
         arena_(context.budget),
         tape_(context.budget) {}
 

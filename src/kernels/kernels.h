@@ -19,6 +19,7 @@
 
 #include "moiety/status.h"
 #include "quant/block_format.h"
+#include "quant/number_panels.h"
 #include "quant/panels.h"
 #include "tensor/dtype.h"
 
@@ -33,13 +34,15 @@ template <class X>
 struct MatmulArgsOf {
   const X* x;         // [rows, depth]
   int64_t x_stride;   // elements from one row to the next
-  const void* w;      // [outputs, depth], contiguous rows of the function's weight type
+  const void* w;      // [outputs, depth] in `layout`, of the function's weight type; of panels some
+                      // may be left out, but only whole ones
   const float* bias;  // [outputs] or null
   float* y;           // [rows, outputs]
   int64_t y_stride;
   int64_t rows;
   int64_t outputs;
   int64_t depth;
+  BlockLayout layout = BlockLayout::kRows;
 };
 using MatmulArgs = MatmulArgsOf<float>;
 using Bf16MatmulArgs = MatmulArgsOf<uint16_t>;

@@ -10,6 +10,7 @@
 #include "ops/linear_backward.h"
 #include "ops/observer.h"
 #include "quant/block_format.h"
+#include "quant/number_panels.h"
 #include "quant/panels.h"
 #include "quant/row_codec.h"
 
@@ -19,7 +20,7 @@ namespace {
 // Outputs per task: enough work to be worth a task, few enough to share out, and small enough that
 // the block of weights stays in the cache while all rows use it.
 constexpr int64_t kBlockOutputs = 32;
-static_assert(kBlockOutputs % kPanelOutputs == 0);
+static_assert(kBlockOutputs % kPanelOutputs == 0 && kBlockOutputs % kNumberPanelOutputs == 0);
 // Rows whose gated values a task holds at a time.
 constexpr int64_t kGatedRows = 128;
 static_assert(kGatedRows % kBf16PackRows == 0);
@@ -184,6 +185,7 @@ void MultiplyBlock(const KernelTable& kernels, const Factors& f, int64_t first, 
         .rows = rows,
         .outputs = block.count,
         .depth = depth,
+        .layout = f.w->layout,
     });
   };
   if (f.input.bf16 != nullptr) {

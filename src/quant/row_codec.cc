@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "quant/block_format.h"
+#include "quant/number_panels.h"
 #include "quant/panels.h"
 
 namespace moiety {
@@ -57,8 +58,13 @@ void DecodeRowOf(const Weight& matrix, int64_t row, float* y) {
   if (matrix.layout == BlockLayout::kRows) {
     return DecodeRow(matrix.dtype, matrix.data + static_cast<size_t>(row) * row_bytes, n, y);
   }
-  const BlockFormat& format = *BlockFormatOf(matrix.dtype);
   std::vector<std::byte> blocks(row_bytes);
+  if (!IsBlockFormat(matrix.dtype)) {
+    CopyRowOfNumberPanels(matrix.data, static_cast<int64_t>(DTypeBytes(matrix.dtype, 1)), n,
+                          matrix.shape[0], row, blocks.data());
+    return DecodeRow(matrix.dtype, blocks.data(), n, y);
+  }
+  const BlockFormat& format = *BlockFormatOf(matrix.dtype);
   CopyRowOfPanels(format, matrix.data, matrix.shape[0], n / format.num_values, row, blocks.data());
   format.decode(blocks.data(), n, y);
 }

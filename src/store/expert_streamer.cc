@@ -9,7 +9,7 @@
 #include "base/check.h"
 #include "base/format.h"
 #include "quant/block_format.h"
-#include "quant/panels.h"
+#include "quant/weight_panels.h"
 #include "tensor/dtype.h"
 
 namespace moiety {
@@ -25,13 +25,6 @@ constexpr size_t kFewExperts = 4;
 uint64_t AlignmentOf(DType dtype) { return IsBlockFormat(dtype) ? 1 : DTypeBlockBytes(dtype); }
 
 bool IsAligned(const StreamedMatrix& m) { return m.offset % AlignmentOf(m.weight->dtype) == 0; }
-
-bool HasPanels(const Weight& weight) {
-  return IsBlockFormat(weight.dtype) && weight.shape[0] >= kPanelOutputs;
-}
-
-// Of one matrix, of one thread.
-constexpr int64_t kPanelsPerTask = 16;
 
 }  // namespace
 
@@ -260,7 +253,7 @@ void ExpertStreamer::Arrive(int32_t key) {
     }
     m.weight->data = data;
     m.weight->layout = BlockLayout::kRows;
-    e.in_rows = e.in_rows || HasPanels(*m.weight);
+    e.in_rows = e.in_rows || HasPanels(m.weight->dtype, m.weight->shape);
   }
   e.place = Place::kSlot;
   if (wanted) {
@@ -275,28 +268,9 @@ void ExpertStreamer::Repack(int32_t key) {
   Entry& e = entry(key);
   if (!std::exchange(e.in_rows, false)) return;
   for (const StreamedMatrix& m : e.matrices) {
-    if (!HasPanels(*m.weight)) continue;
-    const BlockFormat& format = *BlockFormatOf(m.weight->dtype);
-    const int64_t row_blocks = m.weight->shape[1] / format.num_values;
-    const auto panel_bytes = static_cast<size_t>(kPanelOutputs * row_blocks * format.num_bytes);
-    const int64_t num_panels = m.weight->shape[0] / kPanelOutputs;
+    if (!HasPanels(m.weight->dtype, m.weight->shape)) continue;
     std::byte* const slot = memory_.slot(e.slot);
-    std::byte* const data = slot + (m.weight->data - slot);
-    const auto repack = [&](int64_t task) {
-      std::vector<std::byte> rows(panel_bytes);
-      const int64_t end = std::min(num_panels, (task + 1) * kPanelsPerTask);
-      for (int64_t panel = task * kPanelsPerTask; panel < end; ++panel) {
-        std::byte* const at = data + static_cast<size_t>(panel) * panel_bytes;
-        std::memcpy(rows.data(), at, panel_bytes);
-        RowsToPanels(format, rows.data(), row_blocks, kPanelOutputs, at);
-      }
-    };
-    const int64_t num_tasks = (num_panels + kPanelsPerTask - 1) / kPanelsPerTask;
-    if (pool_ != nullptr) {
-      pool_->ParallelFor(num_tasks, repack);
-    } else {
-      for (int64_t task = 0; task < num_tasks; ++task) repack(task);
-    }
+    MakePanelsInPlace(m.weight->dtype, m.weight->shape, slot + (m.weight->data - slot), pool_);
     m.weight->layout = BlockLayout::kPanels;
   }
 }

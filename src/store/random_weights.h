@@ -15,6 +15,7 @@ struct RandomWeights {
   DType dtype = DType::kBF16;  // of matrices: kF32, kF16 or kBF16
   uint64_t seed = 1;
   float standard_deviation = 0.02F;  // what models are initialised with: activations stay finite
+  bool trained = false;              // they are to be changed: matrices stay rows
 };
 
 // Fills to[0, count) with values of `dtype`, uniform with mean 0 and that standard deviation, one

@@ -10,8 +10,10 @@
 #include "io/mapped_file.h"
 #include "ops/linear.h"
 #include "quant/block_format.h"
+#include "quant/number_panels.h"
 #include "quant/panels.h"
 #include "quant/row_codec.h"
+#include "quant/weight_panels.h"
 #include "store/expert_rates.h"
 
 namespace moiety {
@@ -30,7 +32,7 @@ void WidenVector(const std::byte* from, DType dtype, int64_t count, float offset
 
 // Rows of a matrix that a task copies.
 constexpr int64_t kCopiedRows = 1024;
-static_assert(kCopiedRows % kPanelOutputs == 0);
+static_assert(kCopiedRows % kPanelOutputs == 0 && kCopiedRows % kNumberPanelOutputs == 0);
 // What a task reads at once stays in the cache, if a panel does.
 constexpr int64_t kReadBytes = 256 << 10;
 // Left beside repacked weights for the KV cache and buffers, at least.
@@ -108,8 +110,10 @@ bool WeightStore::CanStream(const Weight& weight) const {
 }
 
 bool WeightStore::IsRepacked(const Weight& weight) const {
-  return residency_ != Residency::kMapped && !IsStreamed(weight) && IsBlockFormat(weight.dtype) &&
-         weight.shape[0] >= kPanelOutputs && multiplied_.contains(weight.name);
+  const bool stays = residency_ == Residency::kMapped || residency_ == Residency::kTrained ||
+                     (random_.has_value() && random_->trained);
+  return !stays && !IsStreamed(weight) && HasPanels(weight.dtype, weight.shape) &&
+         multiplied_.contains(weight.name);
 }
 
 size_t WeightStore::OwnBytes(const Weight& weight) const {
@@ -320,16 +324,15 @@ Status WeightStore::CopyRows(const Weight& weight, int64_t begin, int64_t end,
   }
   const auto at = [&](int64_t row) { return to + static_cast<uint64_t>(row) * row_bytes; };
   if (weight.layout == BlockLayout::kRows) return read(begin, end, at(begin));
-  const BlockFormat& format = *BlockFormatOf(weight.dtype);
-  const int64_t row_blocks = weight.shape[1] / format.num_values;
-  const int64_t panel_bytes = kPanelOutputs * static_cast<int64_t>(row_bytes);
-  const int64_t read_rows = std::max(int64_t{1}, kReadBytes / panel_bytes) * kPanelOutputs;
+  const int64_t outputs = PanelOutputsOf(weight.dtype);
+  const int64_t panel_bytes = outputs * static_cast<int64_t>(row_bytes);
+  const int64_t read_rows = std::max(int64_t{1}, kReadBytes / panel_bytes) * outputs;
   MOIETY_ASSIGN_OR_RETURN(const AlignedBytes rows, make_buffer(read_rows));
-  const int64_t in_panels = end / kPanelOutputs * kPanelOutputs;
+  const int64_t in_panels = end / outputs * outputs;
   for (int64_t first = begin; first < in_panels; first += read_rows) {
     const int64_t last = std::min(in_panels, first + read_rows);
     MOIETY_RETURN_IF_ERROR(read(first, last, rows.get()));
-    RowsToPanels(format, rows.get(), row_blocks, last - first, at(first));
+    MakePanels(weight.dtype, rows.get(), weight.shape[1], last - first, at(first));
   }
   return read(in_panels, end, at(in_panels));
 }
@@ -369,6 +372,10 @@ Status WeightStore::Load(uint64_t others_bytes) {
     weight->data = next;
     if (random_.has_value()) {
       FillRandom(*weight, next);
+      if (IsRepacked(*weight)) {
+        weight->layout = BlockLayout::kPanels;
+        MakePanelsInPlace(weight->dtype, weight->shape, next, pool_);
+      }
     } else if (size == 0) {
       weight->data = FileBytes(table_.tensors.find(name)->second);
     } else if (weight->shape.size() == 1) {

@@ -33,11 +33,11 @@ namespace moiety {
 
 enum class Residency : uint8_t {
   kMapped,  // read where the file is mapped: no copy, pages come in when touched
-  // As kMapped, but matrices of blocks that products read are copied into panels (quant/panels.h)
+  // As kMapped, but matrices that products read are copied into panels (quant/weight_panels.h)
   // while loading, which are read faster. If memory would not hold the copies, all stay where they
   // are.
   kRepacked,
-  kResident,  // copied to memory of our own while loading, blocks into panels
+  kResident,  // copied to memory of our own while loading, into panels
   kTrained,   // decoded to f32 in memory of our own, to be changed through Values()
   // What every token needs is resident; experts stay on disk and come into slots of memory when a
   // layer asks for them (expert_source.h), as many as the memory budget leaves.
@@ -168,7 +168,7 @@ class WeightStore {
   Status Reserve();
   Status StartStreaming(uint64_t others_bytes);
   void FillRandom(Weight& weight, std::byte* to) const;
-  // Copies the matrices that have memory, blocks into panels.
+  // Copies the matrices that have memory, into panels where IsRepacked().
   Status CopyMatrices(std::span<const std::pair<Weight*, std::byte*>> copies) const;
   // Rows [begin, end) of the matrix at `to`; of panels, whole ones and what is behind the last.
   Status CopyRows(const Weight& weight, int64_t begin, int64_t end, std::byte* to) const;

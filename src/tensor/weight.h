@@ -30,10 +30,11 @@ struct WeightGroup {
   bool operator==(const WeightGroup&) const = default;
 };
 
-// How the rows of a matrix of blocks lie.
+// How the rows of a matrix lie.
 enum class BlockLayout : uint8_t {
   kRows,    // one after the other, as in files
-  kPanels,  // in panels (quant/panels.h), as many as there are; those behind the last one are rows
+  kPanels,  // in panels (quant/panels.h for blocks, quant/number_panels.h for numbers), as many as
+            // there are; those behind the last one are rows
 };
 
 // One weight as the store keeps it.
@@ -42,7 +43,7 @@ struct Weight {
   WeightGroup group;
   DType dtype = DType::kF32;
   Shape shape;  // [d_out, d_in] of a matrix, [n] of a vector
-  // Row-major elements of `dtype`, in `layout` if they are blocks. Vectors (norm gains, biases) are
+  // Elements of `dtype` in `layout`. Vectors (norm gains, biases) are
   // always widened to f32: they are small, and every kernel reads them as f32.
   const std::byte* data = nullptr;
   // Added to each element of a vector while it is loaded: some checkpoints keep a gain's distance

@@ -35,7 +35,7 @@ Result<TrainedModel> NewTrainedModel(Context& context, nlohmann::json config,
   TrainedModel trained;
   trained.config = std::move(config);
   trained.store = std::make_unique<WeightStore>(
-      RandomWeights{DType::kF32, seed, standard_deviation}, where, context.budget, context.pool);
+      RandomWeights{DType::kF32, seed, standard_deviation, true}, where, context.budget, context.pool);
   MOIETY_RETURN_IF_ERROR(FinishModel(context, where, trained));
   return trained;
 }

@@ -17,6 +17,7 @@ namespace {
 constexpr int64_t kTile = 16;       // rows of a tile; outputs or rows of x
 constexpr int64_t kTileDepth = 32;  // values of the reduced dimension
 static_assert(kBf16PackRows == kTile && PackedBf16Stride(1) == kTileDepth);
+static_assert(kTileDepth == kNumberPanelDepth);  // panels have whole pieces only
 
 inline uint16_t RoundToBf16(float value) {
   uint32_t bits;
@@ -43,14 +44,29 @@ inline void PackTiles(const float* x, int64_t x_stride, int64_t rows, int64_t de
   }
 }
 
-// 16 outputs of 32 values: in place, or copied where the matrix ends before the tile does.
+// 16 outputs of 32 values: in place, or copied where the matrix ends before the tile does, and from
+// panels, which are narrower.
 struct WeightTile {
   const uint16_t* data;
   int64_t stride;  // values
 };
 inline WeightTile WeightTileAt(const Bf16MatmulArgs& a, int64_t output, int64_t k,
                                uint16_t (&copy)[kTile * kTileDepth]) {
-  const uint16_t* w = static_cast<const uint16_t*>(a.w) + output * a.depth + k;
+  const auto* const all = static_cast<const uint16_t*>(a.w);
+  if (a.layout == BlockLayout::kPanels) {
+    for (int64_t j = 0; j < kTile; ++j) {
+      uint16_t* const to = copy + j * kTileDepth;
+      if (output + j >= a.outputs) {
+        __builtin_memset(to, 0, kTileDepth * sizeof(uint16_t));
+        continue;
+      }
+      const NumberRow at = NumberRowAt(a.layout, a.outputs, a.depth, output + j);
+      __builtin_memcpy(to, all + at.begin + k / kNumberPanelDepth * at.step,
+                       kTileDepth * sizeof(uint16_t));
+    }
+    return {copy, kTileDepth};
+  }
+  const uint16_t* w = all + output * a.depth + k;
   if (output + kTile <= a.outputs && k + kTileDepth <= a.depth) return {w, a.depth};
   for (int64_t j = 0; j < kTile; ++j) {
     for (int64_t i = 0; i < kTileDepth; ++i) {

@@ -36,7 +36,12 @@ inline __m128 SumsOfFour(__m512 a, __m512 b, __m512 c, __m512 d) {
 template <int R, int O>
 inline void Tile(const Bf16MatmulArgs& a, int64_t row, int64_t output) {
   const uint16_t* x = a.x + row * a.x_stride;
-  const uint16_t* w = static_cast<const uint16_t*>(a.w) + output * a.depth;
+  // All outputs of a tile are in one panel, or all behind the last one.
+  const NumberRow at = NumberRowAt(a.layout, a.outputs, a.depth, output);
+  const uint16_t* w = static_cast<const uint16_t*>(a.w) + at.begin;
+  // The weights of the next tile, as they lie, come from memory meanwhile.
+  const uint16_t* next = w + (at.in_panel ? kNumberPanelOutputs : O) * a.depth;
+  const int64_t next_output = at.in_panel ? at.next_output : a.depth;
   __m512 acc[R][O];
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) {
@@ -44,30 +49,33 @@ inline void Tile(const Bf16MatmulArgs& a, int64_t row, int64_t output) {
     for (int j = 0; j < O; ++j) acc[i][j] = _mm512_setzero_ps();
   }
   // x is padded with zeros, the weights end where they end.
-  const auto step = [&](int64_t k, const auto& load) __attribute__((always_inline)) {
+  const auto step = [&](int64_t k, int64_t from, const auto& load) __attribute__((always_inline)) {
     __m512bh xv[R];
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) xv[i] = Load(x + i * a.x_stride + k);
 #pragma GCC unroll 8
     for (int j = 0; j < O; ++j) {
-      const __m512bh wv = load(w + j * a.depth + k);
+      const __m512bh wv = load(w + j * at.next_output + from);
 #pragma GCC unroll 8
       for (int i = 0; i < R; ++i) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], xv[i], wv);
     }
   };
   int64_t k = 0;
-  for (; k + kStep <= a.depth; k += kStep) {
-    if (row == 0) {  // the weights of the next tile come from memory meanwhile
+  int64_t from = 0;  // of k in a row of the weights
+  static_assert(kStep == kNumberPanelDepth);
+  for (; k + kStep <= a.depth; k += kStep, from += at.step) {
+    if (row == 0) {
 #pragma GCC unroll 8
-      for (int j = 0; j < O; ++j) __builtin_prefetch(w + k + (O + j) * a.depth, 0, 2);
+      for (int j = 0; j < O; ++j) __builtin_prefetch(next + from + j * next_output, 0, 2);
     }
     step(
-        k, [](const uint16_t* p) __attribute__((always_inline)) { return Load(p); });
+        k, from, [](const uint16_t* p) __attribute__((always_inline)) { return Load(p); });
   }
   if (k < a.depth) {
     step(
-        k, [&](const uint16_t* p)
-               __attribute__((always_inline)) { return LoadPartial(p, a.depth - k); });
+        k, from, [&](const uint16_t* p) __attribute__((always_inline)) {
+          return LoadPartial(p, a.depth - k);
+        });
   }
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) {

@@ -26,23 +26,29 @@ inline void StreamTile(const MatmulArgs& a, int64_t row, int64_t output) {
   Vec acc[R][O];
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) x[i] = a.x + (row + i) * a.x_stride;
+  // All outputs of a tile are in one panel, or all behind the last one.
+  const NumberRow at = NumberRowAt(a.layout, a.outputs, a.depth, output);
 #pragma GCC unroll 8
-  for (int j = 0; j < O; ++j) w[j] = static_cast<const W*>(a.w) + (output + j) * a.depth;
+  for (int j = 0; j < O; ++j) w[j] = static_cast<const W*>(a.w) + at.begin + j * at.next_output;
+  // The weights of the next tile come from memory into the second level meanwhile, in the order in
+  // which they lie there.
+  const W* next = w[0] + (at.in_panel ? kNumberPanelOutputs : O) * a.depth;
+  const int64_t next_step = at.in_panel ? at.step : 2 * O * kLanes;
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 8
     for (int j = 0; j < O; ++j) acc[i][j] = Vec::Zero();
   }
   int64_t k = 0;
-  for (; k + 2 * kLanes <= a.depth; k += 2 * kLanes) {
+  int64_t from = 0;  // of k in a row of the weights
+  for (; k + 2 * kLanes <= a.depth; k += 2 * kLanes, from += at.step) {
     if (row == 0) {
-      // The weights of the next tile come from memory into the second level meanwhile, in the order
-      // in which they lie there.
       constexpr int64_t kLine = 64 / sizeof(W);
 #pragma GCC unroll 32
       for (int64_t ahead = 0; ahead < 2 * O * kLanes; ahead += kLine) {
-        __builtin_prefetch(w[0] + O * (a.depth + k) + ahead, 0, 2);
+        __builtin_prefetch(next + ahead, 0, 2);
       }
+      next += next_step;
     }
     Vec xv[2][R];
 #pragma GCC unroll 8
@@ -53,7 +59,7 @@ inline void StreamTile(const MatmulArgs& a, int64_t row, int64_t output) {
 #pragma GCC unroll 8
     for (int j = 0; j < O; ++j) {
       Vec wv[2];
-      LoadTwo(w[j] + k, wv);
+      LoadTwo(w[j] + from, wv);
 #pragma GCC unroll 8
       for (int i = 0; i < R; ++i) acc[i][j] = Fma(xv[0][i], wv[0], acc[i][j]);
 #pragma GCC unroll 8
@@ -122,20 +128,25 @@ struct MatmulBlock {
       64) float sums[(kBlockRows + kTileRows - 1) * (kBlockOutputs + kTileOutputs - 1) * kLanes];
 };
 
-// Copies `count` rows, `stride` apart, into panels of T, widened; the rest of the last panel and of
-// the last 16 values is 0.
-template <int T, class From, class V = Vec>
-void Pack(const From* from, int64_t stride, int64_t count, int64_t depth, float* panel) {
+// Copies `count` rows into panels of T, widened; the rest of the last panel and of the last 16
+// values is 0. row_of(i) says where row i begins and how far its next 32 values are.
+struct PackedRow {
+  int64_t begin;
+  int64_t step;
+};
+template <int T, class From, class RowOf, class V = Vec>
+void Pack(const From* from, const RowOf& row_of, int64_t count, int64_t depth, float* panel) {
   constexpr int64_t L = Part::kLanes;
   const int64_t steps = (depth + kLanes - 1) / kLanes;
   for (int64_t first = 0; first < count; first += T, panel += steps * T * kLanes) {
     for (int64_t j = 0; j < T; ++j) {
-      const From* row = from + (first + j) * stride;
+      const PackedRow at = row_of(first + j);
+      const From* row = from + at.begin;
       float* out = panel + j * L;
       for (int64_t step = 0; step < steps; ++step, out += T * L) {
-        __builtin_prefetch(row + step * kLanes + kBlockDepth, 0, 2);
-        const V v =
-            first + j < count ? LoadUpTo(row + step * kLanes, depth - step * kLanes) : V::Zero();
+        const From* values = row + step / 2 * at.step + step % 2 * kLanes;
+        __builtin_prefetch(values + kBlockDepth / (2 * kLanes) * at.step, 0, 2);
+        const V v = first + j < count ? LoadUpTo(values, depth - step * kLanes) : V::Zero();
         v.StoreParts(out, steps * T * L);
       }
     }
@@ -195,13 +206,16 @@ void MatmulBlocks(const MatmulArgs& a, int64_t first_row, int64_t rows, int64_t 
   for (int64_t k = 0; k < a.depth; k += kBlockDepth) {
     const int64_t depth = a.depth - k < kBlockDepth ? a.depth - k : kBlockDepth;
     const int64_t steps = (depth + kLanes - 1) / kLanes;
-    Pack<kTileOutputs>(static_cast<const W*>(a.w) + first_output * a.depth + k, a.depth, outputs,
-                       depth, block.w);
+    const auto weights_of = [&](int64_t output) {
+      const NumberRow at = NumberRowAt(a.layout, a.outputs, a.depth, first_output + output);
+      return PackedRow{at.begin + k / kNumberPanelDepth * at.step, at.step};
+    };
+    Pack<kTileOutputs>(static_cast<const W*>(a.w), weights_of, outputs, depth, block.w);
     float* sums = block.sums;
     for (int64_t row = 0; row < rows; row += kTileRows) {
       const int64_t panel_rows = rows - row < kTileRows ? rows - row : kTileRows;
-      Pack<kTileRows>(a.x + (first_row + row) * a.x_stride + k, a.x_stride, panel_rows, depth,
-                      block.x);
+      const auto row_of = [&](int64_t i) { return PackedRow{i * a.x_stride, 2 * kLanes}; };
+      Pack<kTileRows>(a.x + (first_row + row) * a.x_stride + k, row_of, panel_rows, depth, block.x);
       const float* w = block.w;
       for (int64_t panel = 0; panel < output_panels; ++panel) {
         BlockTileOf<kTileRows>(panel_rows, block.x, w, steps, k == 0, sums);
@@ -238,11 +252,19 @@ void MatmulInBlocks(const MatmulArgs& a) {
 template <class W>
 void Matmul(const MatmulArgs& a) {
   CountCall();
+  constexpr int64_t kFewRows = 16;
   constexpr int64_t kMinBlockRows = 32;  // fewer do not pay for the copies
   // Where a Vec is one register, only rows that are too long for the first-level cache do.
   constexpr int64_t kMinBlockDepth = kParts > 1 ? 1 : 1024;
   if (a.rows >= kMinBlockRows && a.depth >= kMinBlockDepth) return MatmulInBlocks<W>(a);
   int64_t row = 0;
+  // A panel's outputs together are read from memory one after the other, which counts while rows
+  // are few.
+  if constexpr (Vec::kTileOutputs * 2 == kNumberPanelOutputs) {
+    if (a.layout == BlockLayout::kPanels && a.rows <= kFewRows) {
+      for (; row + 3 <= a.rows; row += 3) StreamRows<3, kNumberPanelOutputs, W>(a, row);
+    }
+  }
   for (; row + Vec::kTileRows <= a.rows; row += Vec::kTileRows) {
     StreamRows<Vec::kTileRows, Vec::kTileOutputs, W>(a, row);
   }

@@ -61,9 +61,13 @@ void Matmul(const MatmulArgs& a) {
   for (int64_t i = 0; i < a.rows; ++i) {
     const float* x = a.x + i * a.x_stride;
     for (int64_t j = 0; j < a.outputs; ++j) {
-      const W* w = static_cast<const W*>(a.w) + j * a.depth;
+      const NumberRow at = NumberRowAt(a.layout, a.outputs, a.depth, j);
+      const W* w = static_cast<const W*>(a.w) + at.begin;
       float y = LaneDot(
-          a.depth, [&](int64_t k) { return x[k]; }, [&](int64_t k) { return Widen(w[k]); });
+          a.depth, [&](int64_t k) { return x[k]; },
+          [&](int64_t k) {
+            return Widen(w[k / kNumberPanelDepth * at.step + k % kNumberPanelDepth]);
+          });
       if (a.bias != nullptr) y = y + a.bias[j];
       a.y[i * a.y_stride + j] = y;
     }

@@ -13,6 +13,7 @@
 #include "base/exact_math.h"
 #include "ops/linear.h"
 #include "ops/softmax.h"
+#include "quant/row_codec.h"
 #include "routing/choices.h"
 #include "routing/strategies/strategies.h"
 
@@ -36,9 +37,10 @@ class GaussianLogits {
         means_(input.weights[0]),
         log_variance_(input.weights[1]),
         log_prior_(input.weights[2]) {
+    std::vector<float> mean(static_cast<size_t>(x.cols));
     for (int64_t e = 0; e < products.cols; ++e) {
-      const auto* const mean = reinterpret_cast<const float*>(means_->data) + e * x.cols;
-      mean_norms_.push_back(SquaredNorm(mean, x.cols));
+      DecodeRowOf(*means_.operator->(), e, mean.data());
+      mean_norms_.push_back(SquaredNorm(mean.data(), x.cols));
     }
   }
 
@@ -75,9 +77,9 @@ class GaussianLogits {
     const Matrix dx = tape.Gradient(x_);
     if (dx.data == nullptr) return;
     float* const dmeans = tape.Gradient(means_);
+    std::vector<float> mean(static_cast<size_t>(x_.cols));
     float* const dlog_variance = tape.Gradient(log_variance_);
     float* const dlog_prior = tape.Gradient(log_prior_);
-    const auto* const means = reinterpret_cast<const float*>(means_->data);
     for (int64_t e = 0; e < dy.cols; ++e) {
       const double scale = Scale(e);
       double sum = 0;
@@ -90,9 +92,11 @@ class GaussianLogits {
       }
       if (dlog_prior != nullptr) dlog_prior[e] += static_cast<float>(sum);
       if (dlog_variance != nullptr) dlog_variance[e] += static_cast<float>(variance);
-      for (int64_t k = 0; k < x_.cols && dmeans != nullptr; ++k) {
+      if (dmeans == nullptr) continue;
+      DecodeRowOf(*means_.operator->(), e, mean.data());
+      for (int64_t k = 0; k < x_.cols; ++k) {
         dmeans[e * x_.cols + k] -=
-            static_cast<float>(sum * scale * static_cast<double>(means[e * x_.cols + k]));
+            static_cast<float>(sum * scale * static_cast<double>(mean[static_cast<size_t>(k)]));
       }
     }
     for (int64_t t = 0; t < dy.rows; ++t) {
