@@ -9,6 +9,7 @@
 
 #include "base/format.h"
 #include "chat/chat_template.h"
+#include "cli/choice_flags.h"
 #include "cli/command.h"
 #include "cli/lookup_flags.h"
 #include "cli/stream_report.h"
@@ -169,19 +170,20 @@ nlohmann::ordered_json BatchTextJson(const BatchText& text) {
   return out;
 }
 
-std::string BatchSummary(const BatchTotals& t, Engine& engine, const LookupOptions& lookup) {
+std::string BatchSummary(const BatchTotals& t, Engine& engine, const LookupOptions& lookup,
+                         const ChoiceLimiter* limiter) {
   return Format(
       "\nprompts     {:>6} tokens  {} of them reused\n"
       "generation  {:>6} tokens  {:>8.1f} tokens/s\n"
-      "{}{}"
+      "{}{}{}"
       "batch       {} requests in {:.3f} s, {} steps of at most {} texts, {} recomputed\n"
       "memory      {}, {} threads, {} kernels\n",
       t.num_prompt_tokens, t.steps.num_reused, t.num_generated_tokens,
       TokensPerSecond(t.num_generated_tokens, t.seconds),
-      LookupSummary(lookup, t.num_drafted_tokens, t.num_accepted_tokens), StreamSummary(engine),
-      t.num_requests, t.seconds, t.steps.num_steps, t.steps.max_running, t.steps.num_preemptions,
-      FormatBytes(engine.context().budget.peak_bytes()), engine.context().pool.num_threads(),
-      engine.context().kernels.isa);
+      LookupSummary(lookup, t.num_drafted_tokens, t.num_accepted_tokens), ChoiceSummary(limiter),
+      StreamSummary(engine), t.num_requests, t.seconds, t.steps.num_steps, t.steps.max_running,
+      t.steps.num_preemptions, FormatBytes(engine.context().budget.peak_bytes()),
+      engine.context().pool.num_threads(), engine.context().kernels.isa);
 }
 
 }  // namespace moiety::cli

@@ -11,6 +11,7 @@
 #include "moiety/generation.h"
 #include "moiety/status.h"
 #include "ops/observer.h"
+#include "routing/choice_limits.h"
 #include "runtime/batch_file.h"
 #include "runtime/batcher.h"
 #include "runtime/engine.h"
@@ -55,8 +56,9 @@ Result<BatchTotals> RunBatch(Engine& engine, std::span<const BatchLine> lines,
 // or {"id" or "line", "index", "error"}.
 nlohmann::ordered_json BatchTextJson(const BatchText& text);
 
-// The figures of a run, for people; of `lookup` where that is on.
-std::string BatchSummary(const BatchTotals& totals, Engine& engine, const LookupOptions& lookup);
+// The figures of a run, for people; of `lookup` where that is on, of `limiter` where there is one.
+std::string BatchSummary(const BatchTotals& totals, Engine& engine, const LookupOptions& lookup,
+                         const ChoiceLimiter* limiter = nullptr);
 
 }  // namespace moiety::cli
 

@@ -5,6 +5,7 @@
 
 #include "base/cpu_features.h"
 #include "base/format.h"
+#include "cli/choice_flags.h"
 #include "cli/command.h"
 #include "cli/stream_report.h"
 #include "cli/terminal.h"
@@ -22,6 +23,7 @@ struct BenchFlags {
   std::vector<int64_t> prompts = {512}, generations = {64}, depths = {0}, sequences = {1};
   SpeedOptions speed;
   bool json = false;
+  ChoiceLimits choices;
   EngineFlags engine;
 };
 
@@ -188,6 +190,8 @@ Status Bench(BenchFlags& flags) {
     return InvalidArgument("nothing to measure: --n-prompt and --n-gen are both 0");
   }
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, OpenModel(flags));
+  MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<ChoiceLimiter> limiter,
+                          LimitChoices(*engine, flags.choices));
   const ModelInfo& info = engine->model().info();
   // All of them before the first is measured: an error after an hour would be late.
   for (const SpeedTest& test : tests) {
@@ -211,6 +215,7 @@ Status Bench(BenchFlags& flags) {
     ProgressBar bar(test.Name(), TokensOf(test, flags.speed), "tokens");
     int64_t done = 0;
     const StreamStats before = store.streamer().stats();
+    if (limiter != nullptr) limiter->ResetCounts();
     const Result<SpeedResult> result = MeasureSpeed(
         *engine, limits, test, flags.speed,
         [&](int64_t num_tokens) { bar.Update(done += num_tokens, StreamLine(*engine)); });
@@ -222,12 +227,16 @@ Status Bench(BenchFlags& flags) {
       if (store.streamer().streams()) {
         AddStreamJson(StreamedSince(store.streamer().stats(), before), results.back());
       }
+      AddChoiceJson(limiter.get(), results.back());
       AddHeadline(*result, headline);
       continue;
     }
     // The heading waits for the first result: an error has nothing on standard output.
     if (&test == &tests.front()) MOIETY_RETURN_IF_ERROR(Print(HeadText(*engine, limits)));
     MOIETY_RETURN_IF_ERROR(Print(RowText(*result, info)));
+    if (limiter != nullptr) {
+      MOIETY_RETURN_IF_ERROR(Print(Format("  {}\n", ChoiceText(*limiter))));
+    }
     if (store.streamer().streams()) {
       const StreamStats stats = StreamedSince(store.streamer().stats(), before);
       MOIETY_RETURN_IF_ERROR(
@@ -290,6 +299,7 @@ Action AddBench(CLI::App& app) {
   command->add_option("--seed", f.speed.seed,
                       "Of token ids, and of weights with --shape (default: 1)");
   command->add_flag("--json", f.json, "Print one JSON object instead of a table");
+  AddChoiceFlags(*command, f.choices);
   AddEngineFlags(*command, f.engine);
   command->get_option("--no-mmap")->excludes(shape);
   return [flags] { return Bench(*flags); };

@@ -11,6 +11,7 @@
 #include "cli/chat_commands.h"
 #include "cli/chat_input.h"
 #include "cli/chat_session.h"
+#include "cli/choice_flags.h"
 #include "cli/command.h"
 #include "cli/input_history.h"
 #include "cli/line_editor.h"
@@ -32,6 +33,7 @@ struct ChatFlags {
   SamplingFlags sampling;
   std::optional<int64_t> max_tokens;
   bool experts = false, json = false, verbose = false, no_history = false;
+  ChoiceLimits choices;
   EngineFlags engine;
 };
 
@@ -158,8 +160,11 @@ Status Chat(const CLI::App& command, ChatFlags& flags) {
   MOIETY_ASSIGN_OR_RETURN(std::optional<ChatTemplate> chat_template,
                           OpenTemplate(flags.chat_template, path));
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, OpenEngine(path, flags.engine));
+  MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<ChoiceLimiter> limiter,
+                          LimitChoices(*engine, flags.choices));
 
   ChatSettings settings;
+  settings.limiter = limiter.get();
   settings.generation = flags.generation;
   MOIETY_ASSIGN_OR_RETURN(settings.generation.sampling,
                           ReadSamplingFlags(flags.sampling, engine->generation_config()));
@@ -198,6 +203,7 @@ Status Chat(const CLI::App& command, ChatFlags& flags) {
       session->Show(*table);
     }
   }
+  if (!flags.json) session->Show(ChoiceSummary(limiter.get()));
   return OkStatus();
 }
 
@@ -244,6 +250,7 @@ Action AddChat(CLI::App& app) {
   command->add_flag("-v,--verbose", f.verbose, "Tokens, reused tokens and speed of each answer");
   command->add_flag("--no-history", f.no_history,
                     "Neither read nor write the file of what was typed");
+  AddChoiceFlags(*command, f.choices);
   AddEngineFlags(*command, f.engine);
   command->footer(command->get_footer() + kSamplingFootnote);
   return [command, flags] { return Chat(*command, *flags); };

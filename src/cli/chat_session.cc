@@ -10,6 +10,7 @@
 
 #include "base/format.h"
 #include "base/utf8.h"
+#include "cli/choice_flags.h"
 #include "cli/command.h"
 #include "cli/expert_table.h"
 #include "cli/terminal.h"
@@ -117,6 +118,7 @@ Status ChatSession::PrintTurn(const Turn& turn, uint64_t seed) {
         {"reused_tokens", turn.num_reused_tokens},
         {"seconds", g.prompt_seconds}}},
       {"generation", {{"tokens", g.num_generated_tokens}, {"seconds", g.generation_seconds}}}};
+  AddChoiceJson(settings_.limiter, document);
   if (settings_.experts) document["experts"] = ExpertJson(watch_->stats());
   return Print(JsonText(document, -1));
 }

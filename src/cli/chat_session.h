@@ -12,6 +12,7 @@
 
 #include "cli/route_watch.h"
 #include "moiety/status.h"
+#include "routing/choice_limits.h"
 #include "runtime/conversation.h"
 
 namespace moiety::cli {
@@ -22,6 +23,7 @@ struct ChatSettings {
   bool json = false;         // answers are JSON objects, one a line
   bool verbose = false;      // figures after each answer
   bool experts = false;      // colours of experts from the start; the table at the end
+  const ChoiceLimiter* limiter = nullptr;  // of the engine, if there is one; outlives the session
 };
 
 class ChatSession {

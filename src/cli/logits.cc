@@ -1,5 +1,6 @@
 // moiety logits: what the model computes, for comparing engines.
 #include <algorithm>
+#include <cstdio>
 #include <list>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "base/format.h"
+#include "cli/choice_flags.h"
 #include "cli/command.h"
 #include "cli/stream_report.h"
 #include "cli/terminal.h"
@@ -27,6 +29,7 @@ struct LogitsFlags {
   bool router = false, json = false;
   int64_t greedy = 0;
   int64_t chunk = Engine::kDefaultChunk;
+  ChoiceLimits choices;
   EngineFlags engine;
 };
 
@@ -104,6 +107,8 @@ Status Logits(LogitsFlags& flags) {
   }
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine,
                           OpenEngine(flags.model, flags.engine));
+  MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<ChoiceLimiter> limiter,
+                          LimitChoices(*engine, flags.choices));
   const ModelInfo& info = engine->model().info();
   MOIETY_ASSIGN_OR_RETURN(const auto prompts, ReadPrompts(flags.ids, info));
   Output output;
@@ -149,11 +154,15 @@ Status Logits(LogitsFlags& flags) {
   }
   MOIETY_RETURN_IF_ERROR(output.Write(flags.out));
   bar.Clear();
-  if (!flags.json) return OkStatus();
+  if (!flags.json) {
+    std::fputs(ChoiceSummary(limiter.get()).c_str(), stderr);
+    return OkStatus();
+  }
   nlohmann::json document = {{"model", flags.model},
                              {"prompts", prompts.size()},
                              {"peak_memory_bytes", engine->context().budget.peak_bytes()}};
   AddStreamJson(*engine, document);
+  AddChoiceJson(limiter.get(), document);
   return Print(JsonText(document));
 }
 
@@ -188,6 +197,7 @@ Action AddLogits(CLI::App& app) {
                    "Rows per forward step; changes no bit of the result (default: 512)")
       ->check(AtLeast(1));
   command->add_flag("--json", flags->json, "Print figures of memory and reading as JSON");
+  AddChoiceFlags(*command, flags->choices);
   AddEngineFlags(*command, flags->engine);
   return [flags] { return Logits(*flags); };
 }

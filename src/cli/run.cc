@@ -15,6 +15,7 @@
 #include "base/format.h"
 #include "base/utf8.h"
 #include "cli/batch_run.h"
+#include "cli/choice_flags.h"
 #include "cli/command.h"
 #include "cli/expert_table.h"
 #include "cli/lookup_flags.h"
@@ -51,6 +52,7 @@ struct RunFlags {
   int64_t experts_layer = -1;
   int64_t num_samples = 1;
   BatcherOptions batcher;
+  ChoiceLimits choices;
   EngineFlags engine;
 };
 
@@ -127,18 +129,19 @@ json SummaryJson(const Totals& t) {
             {"tokens_per_s", t.generation_rate()}}}};
 }
 
-std::string SummaryText(const Totals& t, Engine& engine, const GenerationOptions& options) {
+std::string SummaryText(const Totals& t, Engine& engine, const GenerationOptions& options,
+                        const ChoiceLimiter* limiter) {
   const bool full = t.sum.finish_reason == FinishReason::kContextFull;
   return Format(
       "\nprompt      {:>6} tokens  {:>8.1f} tokens/s\n"
       "generation  {:>6} tokens  {:>8.1f} tokens/s\n"
-      "{}{}"
+      "{}{}{}"
       "load        {:.3f} s, memory {}, {} threads, {} kernels, seed {}{}\n",
       t.sum.num_prompt_tokens, t.prompt_rate(), t.sum.num_generated_tokens, t.generation_rate(),
       LookupSummary(options.lookup, t.sum.num_drafted_tokens, t.sum.num_accepted_tokens),
-      StreamSummary(engine), t.load_seconds, FormatBytes(engine.context().budget.peak_bytes()),
-      engine.context().pool.num_threads(), engine.context().kernels.isa, options.sampling.seed,
-      full ? "; the context is full" : "");
+      ChoiceSummary(limiter), StreamSummary(engine), t.load_seconds,
+      FormatBytes(engine.context().budget.peak_bytes()), engine.context().pool.num_threads(),
+      engine.context().kernels.isa, options.sampling.seed, full ? "; the context is full" : "");
 }
 
 // The requests of --batch.
@@ -169,7 +172,8 @@ BatchRunOptions BatchOptions(const RunFlags& flags, RouteWatch& watch) {
           .cancelled = [] { return run_interrupted != 0; }};
 }
 
-Status RunBatchFile(const RunFlags& flags, Engine& engine, RouteWatch& watch) {
+Status RunBatchFile(const RunFlags& flags, Engine& engine, const ChoiceLimiter* limiter,
+                    RouteWatch& watch) {
   MOIETY_ASSIGN_OR_RETURN(const std::vector<BatchLine> lines,
                           ReadBatch(flags, flags.generation, engine.model().info().vocab_size));
   MOIETY_ASSIGN_OR_RETURN(
@@ -180,7 +184,7 @@ Status RunBatchFile(const RunFlags& flags, Engine& engine, RouteWatch& watch) {
         return Print(BatchTextJson(text).dump(-1, ' ', false, kReplace) + "\n");
       }));
   MOIETY_RETURN_IF_ERROR(watch.Close());
-  std::fputs(BatchSummary(totals, engine, flags.generation.lookup).c_str(), stderr);
+  std::fputs(BatchSummary(totals, engine, flags.generation.lookup, limiter).c_str(), stderr);
   if (totals.num_failed == 0) return OkStatus();
   return InvalidArgument(
       Format("{} of {} requests failed", totals.num_failed, totals.num_requests));
@@ -188,7 +192,7 @@ Status RunBatchFile(const RunFlags& flags, Engine& engine, RouteWatch& watch) {
 
 // Several continuations of one prompt.
 Status RunSamples(const RunFlags& flags, Engine& engine, const std::string& prompt,
-                  RouteWatch& watch) {
+                  const ChoiceLimiter* limiter, RouteWatch& watch) {
   BatchLine line;
   line.prompt = prompt;
   line.options = flags.generation;
@@ -211,13 +215,14 @@ Status RunSamples(const RunFlags& flags, Engine& engine, const std::string& prom
                      {"samples", samples},
                      {"peak_memory_bytes", engine.context().budget.peak_bytes()}};
     AddStreamJson(engine, document);
+    AddChoiceJson(limiter, document);
     if (flags.experts) document["experts"] = ExpertJson(watch.stats());
     return Print(JsonText(document));
   }
   if (flags.experts) {
     MOIETY_RETURN_IF_ERROR(Print("\n" + ExpertTable(watch.stats(), ShowsColours(stdout))));
   }
-  std::fputs(BatchSummary(totals, engine, flags.generation.lookup).c_str(), stderr);
+  std::fputs(BatchSummary(totals, engine, flags.generation.lookup, limiter).c_str(), stderr);
   return OkStatus();
 }
 
@@ -253,6 +258,8 @@ Status Run(const CLI::App& command, RunFlags& flags) {
   Totals totals;
   const Clock::time_point start = Clock::now();
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, OpenEngine(path, flags.engine));
+  MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<ChoiceLimiter> limiter,
+                          LimitChoices(*engine, flags.choices));
   MOIETY_ASSIGN_OR_RETURN(const Tokenizer* const tokenizer, engine->tokenizer());
   totals.load_seconds = std::chrono::duration<double>(Clock::now() - start).count();
 
@@ -270,8 +277,10 @@ Status Run(const CLI::App& command, RunFlags& flags) {
   const bool colours = experts && !flags.json && ShowsColours(stdout);
 
   EndTextsOnInterrupt();
-  if (is_batch) return RunBatchFile(flags, *engine, *watch);
-  if (flags.num_samples > 1) return RunSamples(flags, *engine, prompts.front(), *watch);
+  if (is_batch) return RunBatchFile(flags, *engine, limiter.get(), *watch);
+  if (flags.num_samples > 1) {
+    return RunSamples(flags, *engine, prompts.front(), limiter.get(), *watch);
+  }
   json tokens = json::array();
   std::string text;
   Status write_status;
@@ -313,11 +322,12 @@ Status Run(const CLI::App& command, RunFlags& flags) {
     document["tokens"] = std::move(tokens);
     document["peak_memory_bytes"] = engine->context().budget.peak_bytes();
     AddStreamJson(*engine, document);
+    AddChoiceJson(limiter.get(), document);
     if (experts) document["experts"] = ExpertJson(watch->stats());
     return Print(JsonText(document));
   }
   if (experts) MOIETY_RETURN_IF_ERROR(Print("\n" + ExpertTable(watch->stats(), colours)));
-  std::fputs(SummaryText(totals, *engine, options).c_str(), stderr);
+  std::fputs(SummaryText(totals, *engine, options, limiter.get()).c_str(), stderr);
   return OkStatus();
 }
 
@@ -395,6 +405,7 @@ Action AddRun(CLI::App& app) {
       command->add_flag("--json", f.json, "Print one JSON object instead of text");
   as_json->excludes(batch);
   logprobs->needs(as_json)->excludes("--samples");
+  AddChoiceFlags(*command, f.choices);
   AddEngineFlags(*command, f.engine);
   command->footer(command->get_footer() + kSamplingFootnote);
   return [command, flags] { return Run(*command, *flags); };

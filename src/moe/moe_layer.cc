@@ -9,6 +9,7 @@
 #include "ops/linear.h"
 #include "ops/observer.h"
 #include "ops/training_noise.h"
+#include "routing/route_edit.h"
 
 namespace moiety {
 namespace {
@@ -36,6 +37,9 @@ Matrix RunMoeLayer(Exec& exec, const Matrix& x, const Batch& batch, const MoeLay
   if (!exec.ok()) return {};
   RouterOutput routed;
   moe.router->Route(exec, input, routed);
+  for (RouteEdit* const edit : exec.route_edits()) {
+    if (exec.ok()) exec.Fail(edit->Edit(layer, batch, routed));
+  }
   if (!exec.ok()) return {};
   if (exec.observer() != nullptr) exec.observer()->OnRoute(layer, routed);
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "base/arena.h"
@@ -20,7 +21,8 @@
 
 namespace moiety {
 
-class Observer;  // ops/observer.h
+class Observer;   // ops/observer.h
+class RouteEdit;  // routing/route_edit.h
 
 class Exec {
  public:
@@ -34,6 +36,11 @@ class Exec {
   ComputeType compute() const { return context_.compute; }
   Observer* observer() const { return observer_; }
   Tape* tape() const { return tape_; }
+
+  // What MoE layers apply, in this order, to the choices of their routers; none to begin with. Only
+  // without a tape. They must outlive the Exec.
+  std::span<RouteEdit* const> route_edits() const { return route_edits_; }
+  void set_route_edits(std::span<RouteEdit* const> edits) { route_edits_ = edits; }
 
   bool ok() const { return status_.ok(); }
   const Status& status() const { return status_; }
@@ -111,6 +118,7 @@ class Exec {
   Arena& arena_;
   Observer* observer_;
   Tape* tape_;
+  std::span<RouteEdit* const> route_edits_;
   Status status_;
 };
 

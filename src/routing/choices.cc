@@ -175,6 +175,7 @@ void WeighChoices(Exec& exec, const RouterInput& input, const RouterOptions& opt
   Matrix weights = TakeChoices(exec, out.scores, out.routed);
   if (options.renormalize) weights = NormalizeChoices(exec, weights, out.routed);
   if (options.scale != 1) weights = Scale(exec, weights, static_cast<float>(options.scale));
+  if (options.renormalize) out.weight_sum = static_cast<float>(options.scale);
   if (exec.tape() != nullptr && options.capacity_factor > 0) {
     const auto kept = ChoicesWithRoom(input, options.capacity_factor, options.top_k, out);
     KeepChoices(exec, kept, weights, out);

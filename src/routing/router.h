@@ -44,6 +44,8 @@ struct RouterOutput {
   std::vector<RoutedToken> routed;  // by token, within a token in selection order (best first).
                                     // A dropped token has no entry; repeats are allowed.
   Matrix weights;  // [choices, 1] the weights of `routed` as a value with a way back
+  // What the weights of a token sum to, where the strategy sees to that; 0: it does not.
+  float weight_sum = 0;
   // [num_experts] how many tokens chose each expert before some were dropped; empty: as routed.
   std::vector<int64_t> demand;
   Matrix x;  // [num_tokens, d_model] what the router saw; memory of the step

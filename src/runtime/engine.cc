@@ -218,6 +218,17 @@ Status Engine::CheckIds(int64_t length, std::span<const int32_t> ids) const {
   return OkStatus();
 }
 
+Status Engine::SetRouteEdits(std::vector<RouteEdit*> edits) {
+  if (pages_->num_held() > 0) {
+    return InvalidArgument(Format(
+        "{}: what limits or replays choices cannot change while sequences hold keys and values",
+        path_.string()));
+  }
+  pages_->DropCached();
+  route_edits_ = std::move(edits);
+  return OkStatus();
+}
+
 void Engine::ReleaseBuffers() { arena_ = std::make_unique<Arena>(context_->budget); }
 
 Result<Matrix> Engine::Step(std::span<const StepPart> parts, Observer* observer) {
@@ -273,6 +284,7 @@ Result<Matrix> Engine::Forward(std::span<const StepPart> parts, Observer* observ
 
   arena_->Release({});
   Exec exec(*context_, *arena_, observer);
+  exec.set_route_edits(route_edits_);
   const Matrix logits = model_->Forward(exec, batch);
   MOIETY_RETURN_IF_ERROR(Status(exec.status()));
   return logits;

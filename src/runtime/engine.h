@@ -67,6 +67,11 @@ class Engine {
   Context& context() { return *context_; }
   KvPagePool& pages() { return *pages_; }
 
+  // What every later step applies to the choices of routers, in this order (none to begin with).
+  // They must live until the last step or the next call. Keys and values depend on them: fails
+  // while any sequence holds pages, and forgets cached ones.
+  Status SetRouteEdits(std::vector<RouteEdit*> edits);
+
   // What a step needs at least beside weights: a page of the KV cache, and buffers.
   uint64_t least_beside_weights() const { return least_beside_weights_; }
 
@@ -113,6 +118,7 @@ class Engine {
   std::unique_ptr<const Model> model_;
   std::unique_ptr<KvPagePool> pages_;
   std::unique_ptr<Arena> arena_;
+  std::vector<RouteEdit*> route_edits_;
   uint64_t least_beside_weights_ = 0;
   std::vector<int32_t> step_ids_;    // of the rows of a step
   std::vector<int32_t> logit_rows_;  // those that want logits

@@ -106,6 +106,11 @@ void KvPagePool::DropLeastRecent() {
   free_.push_back(page);
 }
 
+void KvPagePool::DropCached() {
+  const std::lock_guard lock(mutex_);
+  while (!cached_.empty()) DropLeastRecent();
+}
+
 void KvPagePool::GiveBack(uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   uint64_t given = 0;

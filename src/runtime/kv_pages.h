@@ -56,6 +56,9 @@ class KvPagePool {
   };
   Found FindAndShare(int64_t before, std::span<const int32_t> ids);
 
+  // Forgets the contents of all pages that nobody holds.
+  void DropCached();
+
   // Pages that Take() can hand out: free, cached, or within limits not yet allocated (the
   // machine may have less).
   int64_t num_available() const;

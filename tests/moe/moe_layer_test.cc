@@ -13,6 +13,7 @@
 
 #include "ops/elementwise.h"
 #include "ops/observer.h"
+#include "routing/route_edit.h"
 #include "support/bits.h"
 #include "support/compute.h"
 #include "support/expert.h"
@@ -65,6 +66,27 @@ class FixedRouter : public Router {
   std::vector<RoutedToken> choices_;
 };
 
+// Leaves the last choices of the router, and sends them to expert 0.
+class KeepLast : public RouteEdit {
+ public:
+  explicit KeepLast(size_t count) : count_(count) {}
+  Status Edit(int64_t layer, const Batch& batch, RouterOutput& routed) override {
+    if (routed.routed.size() < count_) return InvalidArgument("too few choices");
+    layers.push_back(layer);
+    num_rows = batch.num_rows();
+    routed.routed.erase(routed.routed.begin(),
+                        routed.routed.end() - static_cast<ptrdiff_t>(count_));
+    for (RoutedToken& choice : routed.routed) choice.expert = 0;
+    routed.weights = {};
+    return OkStatus();
+  }
+  std::vector<int64_t> layers;
+  int64_t num_rows = 0;
+
+ private:
+  size_t count_;
+};
+
 // One token at a time, in double, with the choices that the observer saw.
 void ExpectLayer(const Matrix& x, const Matrix& y, const TestLayer& layer,
                  const std::vector<RoutedToken>& routed) {
@@ -109,6 +131,39 @@ TEST(MoeLayer, IsTheWeightedSumOfTheChosenExperts) {
       ExpectLayer(x, y, layer, routed.routed);
     }
   }
+}
+
+TEST(MoeLayer, RunsAndShowsWhatEditsLeave) {
+  const TestLayer layer(6, 2);
+  RecordingObserver observer;
+  Compute compute(1, &observer);
+  const Matrix x = compute.NewRandomMatrix(4, kWidth, 4);
+  const std::vector<int32_t> ids(4);
+  Batch batch;
+  batch.ids = ids;
+  KeepLast five(5);
+  KeepLast three(3);
+  RouteEdit* const edits[] = {&five, &three};
+  compute.exec.set_route_edits(edits);
+  const Matrix y = RunMoeLayer(compute.exec, x, batch, layer.moe, 7);
+  ASSERT_TRUE(compute.exec.ok());
+  EXPECT_EQ(five.layers, std::vector<int64_t>{7});
+  EXPECT_EQ(three.num_rows, 4);
+  ASSERT_EQ(observer.outputs.size(), 1U);
+  const std::vector<RoutedToken>& routed = observer.outputs[0].routed;
+  ASSERT_EQ(routed.size(), 3U);
+  EXPECT_EQ(routed[0].token, 2);
+  EXPECT_EQ(routed[0].expert, 0);
+  ExpectLayer(x, y, layer, routed);
+
+  // An edit that fails ends the step; those after it and observers see nothing of it.
+  KeepLast many(9);
+  RouteEdit* const failing[] = {&many, &three};
+  compute.exec.set_route_edits(failing);
+  RunMoeLayer(compute.exec, x, batch, layer.moe, 8);
+  EXPECT_EQ(compute.exec.status().message(), "too few choices");
+  EXPECT_EQ(three.layers.size(), 1U);
+  EXPECT_EQ(observer.outputs.size(), 1U);
 }
 
 // The observer gets what the router says about x · gateᵀ.

@@ -237,6 +237,24 @@ TEST(KvPages, CachedBytesHaveALimit) {
   EXPECT_EQ(again.AdoptPrefix(SomeTokens(400)), 128) << "the beginning is kept";
 }
 
+TEST(KvPages, CachedOnesCanBeForgotten) {
+  MemoryBudget budget;
+  KvPagePool pool(Layout(), budget);
+  Sequence held(pool);
+  Fill(held, SomeTokens(64));
+  {
+    Sequence a(pool);
+    Fill(a, SomeTokens(192, 1000));
+  }
+  EXPECT_EQ(pool.num_cached(), 3);
+  pool.DropCached();
+  EXPECT_EQ(pool.num_cached(), 0);
+  EXPECT_EQ(pool.num_held(), 1);
+  Sequence again(pool);
+  EXPECT_EQ(again.AdoptPrefix(SomeTokens(192, 1000)), 0);
+  EXPECT_EQ(again.AdoptPrefix(SomeTokens(100)), 64) << "somebody holds that one";
+}
+
 TEST(KvPages, GiveWayToOtherUsesOfTheMemory) {
   MemoryBudget budget(4 * kPageBytes);
   KvPagePool pool(Layout(), budget);

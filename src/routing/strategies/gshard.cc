@@ -31,6 +31,7 @@ class GshardRouter : public Router {
     if (!exec.ok()) return;
     ChooseTop(input.logits, 2, out);
     Matrix weights = NormalizeChoices(exec, TakeChoices(exec, out.scores, out.routed), out.routed);
+    out.weight_sum = 1;
     if (exec.tape() != nullptr && exec.ok()) {
       KeepChoices(exec, Drawn(exec, input, weights), weights, out);
       KeepChoices(exec, ChoicesWithRoom(input, options_.capacity_factor, 2, out), weights, out);

@@ -38,6 +38,7 @@ class HashRouter : public Router {
     for (const RoutedToken& choice : out.routed) {
       out.scores.Row(choice.token)[choice.expert] = share;
     }
+    out.weight_sum = 1;
     SetWeights(exec, weights, out);
   }
 
