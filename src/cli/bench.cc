@@ -11,6 +11,7 @@
 #include "cli/terminal.h"
 #include "kernels/kernels.h"
 #include "study/disk_speed.h"
+#include "study/routing_replay.h"
 #include "study/speed.h"
 
 namespace moiety::cli {
@@ -19,7 +20,7 @@ namespace {
 using nlohmann::json;
 
 struct BenchFlags {
-  std::string model, shape;
+  std::string model, shape, replay;
   std::vector<int64_t> prompts = {512}, generations = {64}, depths = {0}, sequences = {1};
   SpeedOptions speed;
   bool json = false;
@@ -148,20 +149,40 @@ void AddHeadline(const SpeedResult& r, json& document) {
   }
 }
 
-std::string HeadText(Engine& engine, const MachineLimits& limits) {
+// The trace that choices come from.
+json ReplayJson(const RoutingReplay& replay) {
+  return {{"trace", replay.name()},
+          {"recorded_tokens", replay.num_tokens()},
+          {"choices_per_token", replay.choices_per_token()}};
+}
+std::string ReplayText(const RoutingReplay* replay) {
+  if (replay == nullptr) return "";
+  return Format("routing  {}: {} recorded tokens, {:.2f} choices each\n", OneLine(replay->name()),
+                replay->num_tokens(), replay->choices_per_token());
+}
+// How often a test goes around the trace; empty if it does not reach its end.
+std::string WrapText(const RoutingReplay& replay, int64_t num_tokens) {
+  if (num_tokens <= replay.num_tokens()) return "";
+  return Format("  {} tokens replay {} recorded ones: {:.1f} times around\n", num_tokens,
+                replay.num_tokens(),
+                static_cast<double>(num_tokens) / static_cast<double>(replay.num_tokens()));
+}
+
+std::string HeadText(Engine& engine, const MachineLimits& limits, const RoutingReplay* replay) {
   const ModelInfo& m = engine.model().info();
   return Format(
       "model    {}: {}, {} parameters, {} active, {}{}\n"
       "machine  {}, {} threads, {} kernels\n"
-      "limits   {:.1f} GB/s read over {}, {:.1f} GFLOP/s {}\n\n"
+      "limits   {:.1f} GB/s read over {}, {:.1f} GFLOP/s {}\n{}\n"
       "{:<14} {:>6} {:>5} {:>9} {:>19} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>7}\n",
       OneLine(engine.path().string()), m.architecture, FormatCount(m.parameters),
       FormatCount(m.active_parameters), FormatBytes(engine.store().declared_bytes()),
       engine.store().random().has_value() ? " of random weights" : "", CpuModelName(),
       engine.context().pool.num_threads(), engine.context().kernels.isa,
       limits.read_bytes_per_s() / 1e9, FormatBytes(limits.read_bytes()), limits.flops_per_s() / 1e9,
-      ProductName(limits.product()), "test", "depth", "seqs", "tokens/s", "lowest to highest",
-      "experts", "GB/s", "of limit", "GFLOP/s", "of limit", "barrier", "serial");
+      ProductName(limits.product()), ReplayText(replay), "test", "depth", "seqs", "tokens/s",
+      "lowest to highest", "experts", "GB/s", "of limit", "GFLOP/s", "of limit", "barrier",
+      "serial");
 }
 
 std::string RowText(const SpeedResult& r, const ModelInfo& info) {
@@ -190,9 +211,14 @@ Status Bench(BenchFlags& flags) {
     return InvalidArgument("nothing to measure: --n-prompt and --n-gen are both 0");
   }
   MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<Engine> engine, OpenModel(flags));
-  MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<ChoiceLimiter> limiter,
-                          LimitChoices(*engine, flags.choices));
   const ModelInfo& info = engine->model().info();
+  std::unique_ptr<RoutingReplay> replay;
+  if (!flags.replay.empty()) {
+    MOIETY_ASSIGN_OR_RETURN(replay, RoutingReplay::Read(flags.replay, info));
+  }
+  flags.speed.replay = replay.get();
+  MOIETY_ASSIGN_OR_RETURN(const std::unique_ptr<ChoiceLimiter> limiter,
+                          LimitChoices(*engine, flags.choices, replay.get()));
   // All of them before the first is measured: an error after an hour would be late.
   for (const SpeedTest& test : tests) {
     MOIETY_RETURN_IF_ERROR(CheckSpeedTest(info, test, flags.speed));
@@ -228,12 +254,17 @@ Status Bench(BenchFlags& flags) {
         AddStreamJson(StreamedSince(store.streamer().stats(), before), results.back());
       }
       AddChoiceJson(limiter.get(), results.back());
+      if (replay != nullptr) results.back()["replayed_tokens"] = TokensOf(test, flags.speed);
       AddHeadline(*result, headline);
       continue;
     }
     // The heading waits for the first result: an error has nothing on standard output.
-    if (&test == &tests.front()) MOIETY_RETURN_IF_ERROR(Print(HeadText(*engine, limits)));
+    if (&test == &tests.front())
+      MOIETY_RETURN_IF_ERROR(Print(HeadText(*engine, limits, replay.get())));
     MOIETY_RETURN_IF_ERROR(Print(RowText(*result, info)));
+    if (replay != nullptr) {
+      MOIETY_RETURN_IF_ERROR(Print(WrapText(*replay, TokensOf(test, flags.speed))));
+    }
     if (limiter != nullptr) {
       MOIETY_RETURN_IF_ERROR(Print(Format("  {}\n", ChoiceText(*limiter))));
     }
@@ -248,6 +279,7 @@ Status Bench(BenchFlags& flags) {
   document["results"] = std::move(results);  // those before an error, too
   document["kernel_calls"] = KernelCalls();
   AddStreamJson(*engine, document);
+  if (replay != nullptr) document["replay"] = ReplayJson(*replay);
   if (store.streamer().streams()) document["disk_gb_per_s"] = disk_bytes_per_s / 1e9;
   document.update(headline);
   MOIETY_RETURN_IF_ERROR(Print(JsonText(document)));
@@ -261,7 +293,8 @@ Action AddBench(CLI::App& app) {
       AddCommand(app, "bench", "Measure speed, beside what the machine can do",
                  "  moiety bench path/to/model\n"
                  "  moiety bench path/to/model -p 128,2048 -n 64 -d 0,4096 --sequences 1,4,16\n"
-                 "  moiety bench --shape bench/shapes/mixtral_1b_active.json --json");
+                 "  moiety bench --shape bench/shapes/mixtral_1b_active.json --json\n"
+                 "  moiety bench path/to/model --memory 8G --replay-routing trace.jsonl");
   auto flags = std::make_shared<BenchFlags>();
   BenchFlags& f = *flags;
   CLI::Option* model =
@@ -298,6 +331,9 @@ Action AddBench(CLI::App& app) {
       ->check(AtLeast(1));
   command->add_option("--seed", f.speed.seed,
                       "Of token ids, and of weights with --shape (default: 1)");
+  command->add_option("--replay-routing", f.replay,
+                      "Send tokens to the experts that this file (of --trace) recorded, instead of "
+                      "those that routers choose");
   command->add_flag("--json", f.json, "Print one JSON object instead of a table");
   AddChoiceFlags(*command, f.choices);
   AddEngineFlags(*command, f.engine);

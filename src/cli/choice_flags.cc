@@ -3,6 +3,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <utility>
+#include <vector>
 
 #include "base/format.h"
 #include "cli/command.h"
@@ -31,13 +32,19 @@ void AddChoiceFlags(CLI::App& command, ChoiceLimits& limits) {
           ""));
 }
 
-Result<std::unique_ptr<ChoiceLimiter>> LimitChoices(Engine& engine, const ChoiceLimits& limits) {
-  if (!limits.any()) return std::unique_ptr<ChoiceLimiter>();
+Result<std::unique_ptr<ChoiceLimiter>> LimitChoices(Engine& engine, const ChoiceLimits& limits,
+                                                    RouteEdit* before) {
+  std::vector<RouteEdit*> edits;
+  if (before != nullptr) edits.push_back(before);
+  std::unique_ptr<ChoiceLimiter> limiter;
   if (Status status = CheckChoiceLimits(limits, engine.model().info()); !status.ok()) {
     return std::move(status).WithContext(engine.path().string());
   }
-  auto limiter = std::make_unique<ChoiceLimiter>(limits);
-  MOIETY_RETURN_IF_ERROR(engine.SetRouteEdits({limiter.get()}));
+  if (limits.any()) {
+    limiter = std::make_unique<ChoiceLimiter>(limits);
+    edits.push_back(limiter.get());
+  }
+  MOIETY_RETURN_IF_ERROR(engine.SetRouteEdits(std::move(edits)));
   return limiter;
 }
 

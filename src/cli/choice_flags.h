@@ -16,9 +16,10 @@ namespace moiety::cli {
 // --experts-per-token and --expert-threshold.
 void AddChoiceFlags(CLI::App& command, ChoiceLimits& limits);
 
-// Puts the limits into force, as the only edits of an engine that has computed nothing yet; null
-// without limits. Fails as CheckChoiceLimits() does.
-Result<std::unique_ptr<ChoiceLimiter>> LimitChoices(Engine& engine, const ChoiceLimits& limits);
+// Puts the limits into force, as the only edits of an engine that has computed nothing yet but for
+// `before`, which comes before them; null without limits. Fails as CheckChoiceLimits() does.
+Result<std::unique_ptr<ChoiceLimiter>> LimitChoices(Engine& engine, const ChoiceLimits& limits,
+                                                    RouteEdit* before = nullptr);
 
 // "120 of 1234 choices left out (9.7 %)", and by which limit where both are set.
 std::string ChoiceText(const ChoiceLimiter& limiter);

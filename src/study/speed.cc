@@ -15,16 +15,18 @@ using Clock = std::chrono::steady_clock;
 // The sequences of a test with their ids.
 class Run {
  public:
-  Run(Engine& engine, const SpeedTest& test, uint64_t seed) : engine_(engine), test_(test) {
+  Run(Engine& engine, const SpeedTest& test, const SpeedOptions& options)
+      : engine_(engine), test_(test), replay_(options.replay) {
     const auto vocab_size = static_cast<double>(engine.model().info().vocab_size);
     ids_.resize(static_cast<size_t>(test.num_sequences));
     for (size_t s = 0; s < ids_.size(); ++s) {
       sequences_.push_back(std::make_unique<Sequence>(engine.pages()));
       for (int64_t i = 0; i < test.depth + test.num_tokens; ++i) {
-        const double random = UniformDouble(seed, s, static_cast<uint64_t>(i));
+        const double random = UniformDouble(options.seed, s, static_cast<uint64_t>(i));
         ids_[s].push_back(static_cast<int32_t>(random * vocab_size));
       }
     }
+    PlaceSequences();
   }
 
   // Brings one sequence to the depth of the test.
@@ -40,10 +42,21 @@ class Run {
     for (const auto& sequence : sequences_) {
       sequence->Truncate(std::min(sequence->length(), test_.depth));
     }
+    ++num_repetitions_;
+    PlaceSequences();
     return status;
   }
 
  private:
+  void PlaceSequences() {
+    if (replay_ == nullptr) return;
+    const auto count = static_cast<int64_t>(sequences_.size());
+    for (int64_t s = 0; s < count; ++s) {
+      replay_->Place(sequences_[static_cast<size_t>(s)]->number(),
+                     s * replay_->num_tokens() / count + num_repetitions_ * test_.num_tokens);
+    }
+  }
+
   Status Prefill(Observer* observer) {
     const auto ids = std::span(ids_[0]).subspan(static_cast<size_t>(test_.depth));
     return engine_.Feed(
@@ -65,6 +78,8 @@ class Run {
 
   Engine& engine_;
   SpeedTest test_;
+  RoutingReplay* const replay_;
+  int64_t num_repetitions_ = 0;
   std::vector<std::unique_ptr<Sequence>> sequences_;
   std::vector<std::vector<int32_t>> ids_;  // [sequence][depth + num_tokens]
 };
@@ -188,7 +203,7 @@ Result<SpeedResult> MeasureSpeed(Engine& engine, MachineLimits& limits, const Sp
   const auto report = [&](int64_t num_tokens) {
     if (progress != nullptr) progress(num_tokens);
   };
-  Run run(engine, test, options.seed);
+  Run run(engine, test, options);
   for (size_t s = 0; s < run.num_sequences(); ++s) {
     MOIETY_RETURN_IF_ERROR(run.FillSequence(s));
     report(test.depth);

@@ -11,6 +11,7 @@
 #include "moiety/status.h"
 #include "runtime/engine.h"
 #include "study/machine_limits.h"
+#include "study/routing_replay.h"
 #include "study/step_costs.h"
 
 namespace moiety {
@@ -32,6 +33,9 @@ inline constexpr int64_t kMaxSpeedRepetitions = 1'000'000;
 struct SpeedOptions {
   int64_t repetitions = 5;
   uint64_t seed = 1;  // of the token ids
+  // One of the engine's edits: sequences walk on from places spread over the trace, each repetition
+  // where the one before ended. Null: routers choose. Outlives the measurement.
+  RoutingReplay* replay = nullptr;
 };
 
 // A timed run, and what the machine could do right before or after it, whichever is more: a machine

@@ -4,6 +4,7 @@
 #include <set>
 #include <tuple>
 
+#include "base/format.h"
 #include "kernels/kernels.h"
 #include "support/paths.h"
 #include "support/process.h"
@@ -234,6 +235,85 @@ TEST(Bench, Errors) {
       ExpectError(run, 1);
       EXPECT_THAT(run.err, HasSubstr(message));
     }
+  }
+}
+
+// A trace of 12 tokens that all chose experts `experts` of the starter's layers.
+std::string TraceOf(const std::string& experts, int num_layers = 4) {
+  std::string text =
+      Format(R"({{"format":"moiety-trace","version":1,"num_layers":{},"num_experts":8,"top_k":2}})"
+             "\n",
+             num_layers);
+  for (int t = 0; t < 12; ++t) {
+    text += Format(R"({{"rows":[[0,{},1]]}})"
+                   "\n",
+                   t);
+    for (int layer = 0; layer < num_layers; ++layer) {
+      text += Format(R"({{"layer":{},"experts":[[{}]],"weights":[[0.5,0.5]]}})"
+                     "\n",
+                     layer, experts);
+    }
+  }
+  return text;
+}
+
+TEST(Bench, ReplaysRoutingOfModelsAndShapes) {
+  const ScratchFolder scratch;
+  const std::string trace = scratch.Write("trace", TraceOf("2,5")).string();
+  const std::string shape = (Starter() / "config.json").string();
+  for (const std::vector<std::string>& model :
+       std::vector<std::vector<std::string>>{{Starter().string()}, {"--shape", shape}}) {
+    std::vector<std::string> flags = model;
+    flags.insert(flags.end(), {"--replay-routing", trace, "-p", "6", "-n", "3", "--sequences", "3",
+                               "-r", "1", "--json"});
+    const ProcessResult run = Bench(flags);
+    ASSERT_EQ(run.exit_code, 0) << run.err;
+    const json found = json::parse(run.out);
+    EXPECT_EQ(found["replay"]["recorded_tokens"], 12);
+    EXPECT_EQ(found["replay"]["choices_per_token"], 2);
+    EXPECT_EQ(found["replay"]["trace"], trace);
+    ASSERT_EQ(found["results"].size(), 2U);
+    for (const json& result : found["results"]) EXPECT_EQ(result["experts_per_layer"], 2);
+    EXPECT_EQ(found["results"][0]["replayed_tokens"], 18);
+    EXPECT_EQ(found["results"][1]["replayed_tokens"], 27);
+  }
+}
+
+TEST(Bench, ReplayedRoutingWithinMemory) {
+  const ScratchFolder scratch;
+  const std::string trace = scratch.Write("trace", TraceOf("2,5")).string();
+  const ProcessResult run = Moiety({"bench", Starter().string(), "--memory", "16M",
+                                    "--replay-routing", trace, "-p", "4", "-n", "6", "-r", "1"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("\nrouting  "));
+  EXPECT_THAT(run.out, HasSubstr(": 12 recorded tokens, 2.00 choices each\n\ntest "));
+  EXPECT_THAT(run.out, HasSubstr("  18 tokens replay 12 recorded ones: 1.5 times around\n"));
+  EXPECT_EQ(run.out.find("  12 tokens replay"), std::string::npos) << "that is not around";
+  // Two experts of each layer are all there is to keep.
+  EXPECT_THAT(run.out, HasSubstr("  hit 100 %, "));
+  const json few = json::parse(Bench({Starter().string(), "--replay-routing", trace, "-p", "0",
+                                      "-n", "2", "-r", "1", "--experts-per-token", "1", "--json"})
+                                   .out);
+  EXPECT_EQ(few["results"][0]["experts_per_layer"], 1) << "limits come behind";
+}
+
+TEST(Bench, TracesThatCannotBeReplayed) {
+  const ScratchFolder scratch;
+  const std::string trace = scratch.Write("trace", TraceOf("2,5", 3)).string();
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{Starter().string(), "--replay-routing", trace},
+       "trace: is of 3 layers of 8 experts, the model has 4 of 8"},
+      {{Starter().string(), "--replay-routing", (scratch.path() / "none").string()},
+       "none: cannot open"},
+      {{Starter().string(), "--replay-routing", (Starter() / "config.json").string()},
+       "config.json: line 1"},
+      {{SourcePath("tests/data/models/qwen2").string(), "--replay-routing", trace},
+       "dense qwen2 model"},
+  };
+  for (const auto& [flags, message] : cases) {
+    const ProcessResult run = Bench(flags);
+    ExpectError(run, 1);
+    EXPECT_THAT(run.err, HasSubstr(message));
   }
 }
 

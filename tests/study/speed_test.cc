@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <sstream>
+
+#include "study/routing_replay.h"
 #include "support/loaded_model.h"
 
 namespace moiety {
@@ -29,6 +32,30 @@ class SpeedMeasuring : public testing::Test {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<MachineLimits> limits_;
 };
+
+// All recorded tokens chose expert 2 alone.
+TEST_F(SpeedMeasuring, ReplaysATrace) {
+  const ModelInfo& info = engine_->model().info();
+  std::istringstream lines(
+      R"({"format":"moiety-trace","version":1,"num_layers":2,"num_experts":3,"top_k":2})"
+      "\n"
+      R"({"step":0,"rows":[[0,0,5],[0,1,6]]})"
+      "\n"
+      R"({"step":0,"layer":0,"experts":[[2],[2]],"weights":[[1],[1]]})"
+      "\n"
+      R"({"step":0,"layer":1,"experts":[[2],[2]],"weights":[[1],[1]]})"
+      "\n");
+  const auto replay = RoutingReplay::Parse(lines, "trace", info);
+  ASSERT_TRUE(replay.ok()) << replay.status().message();
+  ASSERT_TRUE(engine_->SetRouteEdits({replay->get()}).ok());
+  SpeedOptions options;
+  options.repetitions = 1;
+  options.replay = replay->get();
+  const Result<SpeedResult> result =
+      MeasureSpeed(*engine_, *limits_, SpeedTest{kDecode, 4, 3, 3}, options, nullptr);
+  ASSERT_TRUE(result.ok()) << result.status().message();
+  EXPECT_EQ(result->experts_per_layer(info), 1);
+}
 
 TEST_F(SpeedMeasuring, CountsAndShares) {
   SpeedOptions options;
