@@ -51,7 +51,9 @@ Result<PerplexityResult> Measure(Engine& engine, const std::string& name,
         if (predicted != nullptr) predicted->push_back(ids[static_cast<size_t>(position)]);
       },
       [&](int64_t done, const PerplexityResult& so_far) {
-        bar.Update(done, Format("perplexity {:.4f}", so_far.perplexity()));
+        const std::string streamed = StreamLine(engine);
+        bar.Update(done, Format("perplexity {:.4f}{}{}", so_far.perplexity(),
+                                streamed.empty() ? "" : ", ", streamed));
       });
 }
 

@@ -9,6 +9,7 @@
 #include "support/paths.h"
 #include "support/process.h"
 #include "support/scratch_folder.h"
+#include "support/terminal_session.h"
 
 namespace moiety {
 namespace {
@@ -81,6 +82,21 @@ TEST_F(StreamReport, RunBatchAndBenchTellWhatTheyRead) {
       Moiety({"eval", starter, scratch_.Write("a.txt", "Il était une fois").string(), "--memory",
               "9M", "--cache-policy", "slru", "--json"});
   EXPECT_GT(json::parse(eval.out)["bytes_read"], 0);
+}
+
+// At a terminal, behind what there is so far.
+TEST_F(StreamReport, BarsShowIt) {
+  const std::string starter = Starter().string();
+  const std::string text = SourcePath("tests/data/eval/text.txt").string();
+  for (const bool streams : {true, false}) {
+    std::vector<std::string> eval = {MOIETY_BINARY, "eval", starter, text, "--window", "128"};
+    if (streams) eval.insert(eval.end(), {"--memory", "9M"});
+    TerminalSession session(eval);
+    EXPECT_EQ(session.Wait(), 0);
+    EXPECT_THAT(session.output(), HasSubstr("left  perplexity "));
+    EXPECT_EQ(session.output().find(" of 32 experts resident") != std::string::npos, streams)
+        << session.output();
+  }
 }
 
 TEST_F(StreamReport, RefusesWhatIsNoPolicyOrReader) {
