@@ -1,5 +1,6 @@
 #include "base/exact_math.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -147,6 +148,28 @@ double ExactCos(double x) {
 double ExactTanh(double x) {
   const double e = ExactExp(-2 * std::abs(x));
   return std::copysign((1 - e) / (1 + e), x);
+}
+
+double ExactNormalDensity(double x) {
+  constexpr double kScale = 0.39894228040143267794;  // 1 / √2π
+  return kScale * ExactExp(-x * x / 2);
+}
+
+double ExactNormalCdf(double x) {
+  constexpr double kEnd = 8.3;  // there what is left is below 1e-16
+  if (std::isnan(x)) return x;
+  if (x < -kEnd) return 0;
+  if (x > kEnd) return 1;
+  // Φ(x) = ½ + φ(x) · Σ x^(2n+1) / (1 · 3 · … · (2n+1)) (Marsaglia 2004): all terms have one sign.
+  double term = x;
+  double sum = x;
+  double before = 0;
+  for (double divisor = 3; sum != before; divisor += 2) {
+    before = sum;
+    term *= x * x / divisor;
+    sum += term;
+  }
+  return std::max(0.0, 0.5 + ExactNormalDensity(x) * sum);
 }
 
 }  // namespace moiety

@@ -17,6 +17,10 @@ double ExactSin(double x);
 double ExactCos(double x);
 // Odd; 1 from 20 on. The error is below 2e-16, not relative: near 0 it is that of 1 - e^-2x.
 double ExactTanh(double x);
+// The normal distribution: φ(x) = e^(-x²/2) / √2π and Φ(x), its integral up to x. The error of Φ is
+// below 2e-15, not relative.
+double ExactNormalDensity(double x);
+double ExactNormalCdf(double x);
 inline double ExactPow(double base, double exponent) { return ExactExp(exponent * ExactLog(base)); }
 
 // Constants of Exp(), shared with the vector kernels.

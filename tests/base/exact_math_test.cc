@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <numbers>
 #include <vector>
 
 #include "support/bits.h"
@@ -158,6 +159,34 @@ TEST(ExactTanh, AgreesWithLongDouble) {
   EXPECT_EQ(ExactTanh(HUGE_VAL), 1.0);
   EXPECT_EQ(ExactTanh(-HUGE_VAL), -1.0);
   EXPECT_TRUE(std::isnan(ExactTanh(std::numeric_limits<double>::quiet_NaN())));
+}
+
+TEST(ExactNormal, AgreesWithLongDouble) {
+  double density = 0;
+  double cdf = 0;
+  for (const double scale : {1e-6, 1.0, 9.0, 40.0}) {
+    for (const double x : RandomDoubles(20000, 29, scale)) {
+      const auto exact = static_cast<long double>(x);
+      const long double phi =
+          std::exp(-exact * exact / 2) / std::sqrt(2 * std::numbers::pi_v<long double>);
+      density = std::max(
+          density,
+          std::abs(static_cast<double>(static_cast<long double>(ExactNormalDensity(x)) - phi)));
+      const long double below = std::erfc(-exact / std::numbers::sqrt2_v<long double>) / 2;
+      cdf = std::max(
+          cdf, std::abs(static_cast<double>(static_cast<long double>(ExactNormalCdf(x)) - below)));
+      EXPECT_GE(ExactNormalCdf(x), 0);
+      EXPECT_LE(ExactNormalCdf(x), 1 + 2e-15);
+    }
+  }
+  EXPECT_LT(density, 1e-15);
+  EXPECT_LT(cdf, 2e-15);
+  EXPECT_EQ(ExactNormalCdf(0), 0.5);
+  EXPECT_EQ(ExactNormalCdf(-HUGE_VAL), 0.0);
+  EXPECT_EQ(ExactNormalCdf(HUGE_VAL), 1.0);
+  EXPECT_EQ(ExactNormalDensity(HUGE_VAL), 0.0);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_TRUE(std::isnan(ExactNormalDensity(nan)) && std::isnan(ExactNormalCdf(nan)));
 }
 
 // The use of ExactPow: rope frequencies θ^(-2i/d). The exponent of the result multiplies the error
