@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "routing/load_measures.h"
 #include "routing/router.h"
 
 namespace moiety {
@@ -14,19 +15,16 @@ struct RouterMetrics {
   int64_t num_tokens = 0;
   int64_t dropped = 0;        // tokens without any choice
   std::vector<int64_t> load;  // [num_experts] choices that each expert got
-  double score_entropy = 0;   // sum over tokens of the entropy of their scores, in nats
+  int64_t num_scored = 0;     // tokens whose scores are shares (SumOfShares)
+  double score_entropy = 0;   // sum over those of the entropy of their scores
 
   void Add(const RouterOutput& routed);
 
-  // Standard deviation of the load over its mean; 0 when balanced.
-  double Cv() const;
-  // Largest load over the mean load, minus 1 (Wang et al. 2024, "Auxiliary-loss-free load
-  // balancing", MaxVio); 0 when balanced.
-  double MaxViolation() const;
-  // Mean entropy of a token's scores, made to sum to 1: 0 for a sure gate.
+  double Cv() const { return LoadCv(load); }
+  double MaxViolation() const { return moiety::MaxViolation(load); }
+  double ExpertEntropy() const { return Entropy(load); }
+  // Mean over the tokens that have one; NaN without any.
   double GateEntropy() const;
-  // Entropy of the load: log(num_experts) when balanced.
-  double ExpertEntropy() const;
 };
 
 }  // namespace moiety

@@ -1,10 +1,11 @@
 #include "study/expert_measures.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <numeric>
+
+#include "routing/load_measures.h"
 
 namespace moiety {
 namespace {
@@ -29,34 +30,6 @@ std::vector<int64_t> CountTable::ColumnSums() const {
     for (int64_t c = 0; c < cols; ++c) sums[static_cast<size_t>(c)] += at(r, c);
   }
   return sums;
-}
-
-double LoadCv(std::span<const int64_t> load) {
-  const double total = TotalOf(load);
-  if (total == 0) return 0;
-  const double mean = total / static_cast<double>(load.size());
-  double squares = 0;
-  for (const int64_t n : load) {
-    squares += (static_cast<double>(n) - mean) * (static_cast<double>(n) - mean);
-  }
-  return std::sqrt(squares / static_cast<double>(load.size())) / mean;
-}
-
-double MaxViolation(std::span<const int64_t> load) {
-  const double total = TotalOf(load);
-  if (total == 0) return 0;
-  const auto largest = static_cast<double>(*std::ranges::max_element(load));
-  return largest / (total / static_cast<double>(load.size())) - 1;
-}
-
-double Entropy(std::span<const int64_t> counts) {
-  const double total = TotalOf(counts);
-  double entropy = 0;
-  for (const int64_t n : counts) {
-    const double p = static_cast<double>(n) / total;
-    if (n > 0) entropy -= p * std::log(p);
-  }
-  return entropy;
 }
 
 double MutualInformation(const CountTable& table) {

@@ -1,4 +1,5 @@
-// Measures of how a router uses its experts, from counts. Entropies and informations are in nats.
+// Measures of what a router's experts are used for, from counts (routing/load_measures.h has those
+// of how evenly). Informations are in nats.
 #ifndef MOIETY_STUDY_EXPERT_MEASURES_H_
 #define MOIETY_STUDY_EXPERT_MEASURES_H_
 
@@ -23,16 +24,6 @@ struct CountTable {
   std::vector<int64_t> RowSums() const;
   std::vector<int64_t> ColumnSums() const;
 };
-
-// Coefficient of variation: standard deviation ÷ mean, 0 when all are equal (Shazeer et al. 2017)
-// and where there is nothing.
-double LoadCv(std::span<const int64_t> load);
-
-// Maximal violation: largest ÷ mean - 1 (Wang et al. 2024); 0 where there is nothing.
-double MaxViolation(std::span<const int64_t> load);
-
-// -Σ p ln p of the shares p; 0 where there is nothing.
-double Entropy(std::span<const int64_t> counts);
 
 // I(row; column) = Σ p(r, c) ln (p(r, c) / (p(r) p(c))): what knowing one says about the other. At
 // most the smaller of the two entropies.

@@ -1,35 +1,17 @@
 #include "study/expert_profile.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "base/format.h"
 #include "ops/batch.h"
+#include "routing/load_measures.h"
 #include "routing/router.h"
 #include "study/windows.h"
 
 namespace moiety {
-namespace {
-
-// Entropy of the scores' shares; negative where they are none.
-double EntropyOfScores(std::span<const float> scores) {
-  double sum = 0;
-  for (const float s : scores) {
-    if (!(s >= 0)) return -1;
-    sum += s;
-  }
-  if (!(sum > 0) || !std::isfinite(sum)) return -1;
-  double entropy = 0;
-  for (const float s : scores) {
-    if (s > 0) entropy -= s / sum * std::log(s / sum);
-  }
-  return entropy;
-}
-
-}  // namespace
-
 CountTable ExpertProfile::Layer::TextTable() const {
   CountTable table(num_experts, static_cast<int64_t>(text_load.size()));
   for (int64_t t = 0; t < table.cols; ++t) {
@@ -92,10 +74,10 @@ void ExpertProfile::OnRoute(int64_t layer, const RouterOutput& routed) {
       for (const RoutedToken& choice : choices) kept.push_back({choice.expert, choice.weight});
     }
     if (routed.scores.data == nullptr) continue;
-    const double entropy =
+    const std::optional<double> entropy =
         EntropyOfScores({routed.scores.Row(row), static_cast<size_t>(routed.num_experts)});
-    if (entropy < 0) continue;
-    of.gate_entropy_sum += entropy;
+    if (!entropy.has_value()) continue;
+    of.gate_entropy_sum += *entropy;
     ++of.num_scored;
   }
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "routing/load_measures.h"
 #include "study/report_number.h"
 
 namespace moiety {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "routing/load_measures.h"
 #include "routing/router.h"
-#include "study/expert_measures.h"
 
 namespace moiety {
 

@@ -45,11 +45,26 @@ TEST(RouterMetrics, CallsAddUp) {
   EXPECT_DOUBLE_EQ(twice.GateEntropy(), once.GateEntropy());
 }
 
+// A token counts for the gate if its scores are shares of it.
+TEST(RouterMetrics, OfScoresThatAreNoShares) {
+  Compute compute;
+  RouterOutput out = SomeRouting(compute);
+  out.scores = compute.NewMatrix(4, 4, {1, 1, 0, 0, 1, -1, 1, 1, 0, 0, 0, 0, 1, NAN, 0, 0});
+  RouterMetrics metrics;
+  metrics.Add(out);
+  EXPECT_EQ(metrics.num_scored, 1);
+  EXPECT_NEAR(metrics.GateEntropy(), std::log(2.0), 1e-12);
+  out.scores = {};
+  metrics.Add(out);
+  EXPECT_EQ(metrics.num_tokens, 8);
+  EXPECT_NEAR(metrics.GateEntropy(), std::log(2.0), 1e-12);
+}
+
 TEST(RouterMetrics, OfNothing) {
   const RouterMetrics none;
   EXPECT_EQ(none.Cv(), 0);
   EXPECT_EQ(none.MaxViolation(), 0);
-  EXPECT_EQ(none.GateEntropy(), 0);
+  EXPECT_TRUE(std::isnan(none.GateEntropy()));
   EXPECT_EQ(none.ExpertEntropy(), 0);
 }
 

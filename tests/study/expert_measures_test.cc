@@ -5,6 +5,8 @@
 #include <cmath>
 #include <random>
 
+#include "routing/load_measures.h"
+
 namespace moiety {
 namespace {
 
@@ -15,20 +17,6 @@ CountTable RandomTable(int64_t rows, int64_t cols, uint32_t seed) {
   std::mt19937 rng(seed);
   for (int64_t& n : table.counts) n = static_cast<int64_t>(rng() % 7) * (rng() % 3 == 0 ? 0 : 5);
   return table;
-}
-
-TEST(ExpertMeasures, LoadByHand) {
-  EXPECT_EQ(LoadCv(std::vector<int64_t>{5, 5, 5}), 0);
-  EXPECT_NEAR(LoadCv(std::vector<int64_t>{0, 0, 4, 0}), std::sqrt(3), 1e-12);
-  EXPECT_EQ(MaxViolation(std::vector<int64_t>{5, 5, 5}), 0);
-  EXPECT_NEAR(MaxViolation(std::vector<int64_t>{1, 3, 2}), 0.5, 1e-12);
-  EXPECT_NEAR(Entropy(std::vector<int64_t>{2, 2, 0, 2, 2}), std::log(4), 1e-12);
-  EXPECT_EQ(Entropy(std::vector<int64_t>{0, 9}), 0);
-  for (const std::vector<int64_t>& none : {std::vector<int64_t>{}, std::vector<int64_t>{0, 0}}) {
-    EXPECT_EQ(LoadCv(none), 0);
-    EXPECT_EQ(MaxViolation(none), 0);
-    EXPECT_EQ(Entropy(none), 0);
-  }
 }
 
 TEST(ExpertMeasures, Sums) {
