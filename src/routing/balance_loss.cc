@@ -16,6 +16,7 @@ double BalanceLoss(Exec& exec, std::span<const RouterOutput> calls, float scale)
   std::vector<double> scores(demand.size());
   int64_t num_tokens = 0;
   for (const RouterOutput& call : calls) {
+    if (call.scores.data == nullptr) continue;  // nothing that could be balanced
     const std::vector<int64_t> chosen = Demand(call);
     for (size_t e = 0; e < demand.size(); ++e) demand[e] += static_cast<double>(chosen[e]);
     for (int64_t t = 0; t < call.num_tokens; ++t) {
@@ -36,7 +37,7 @@ double BalanceLoss(Exec& exec, std::span<const RouterOutput> calls, float scale)
                      static_cast<float>(static_cast<double>(num_experts) * d / tokens / tokens));
   }
   for (const RouterOutput& call : calls) {
-    if (exec.tape() == nullptr) break;
+    if (exec.tape() == nullptr || call.scores.data == nullptr) continue;
     const Matrix gradient = exec.tape()->Gradient(call.scores);
     if (gradient.data == nullptr) continue;
     for (int64_t t = 0; t < call.num_tokens; ++t) {

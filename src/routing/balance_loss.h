@@ -20,7 +20,7 @@ std::vector<int64_t> Demand(const RouterOutput& routed);
 // papers' loss of a layer; all layers' calls that of transformers.
 //
 // The loss counts `scale` times: with a tape, d scores[t, e] += scale · num_experts · f_e / tokens.
-// The calls have the same experts. 0 without tokens.
+// The calls have the same experts; those without scores are left out. 0 without tokens.
 double BalanceLoss(Exec& exec, std::span<const RouterOutput> calls, float scale);
 
 }  // namespace moiety

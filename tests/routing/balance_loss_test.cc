@@ -79,6 +79,11 @@ TEST(BalanceLoss, NoneWithoutTokens) {
   const RouterOutput call = CallOf(compute.exec.NewMatrix(0, 4));
   EXPECT_EQ(BalanceLoss(compute.exec, {&call, 1}, 1), 0);
   EXPECT_EQ(BalanceLoss(compute.exec, {}, 1), 0);
+  RouterOutput unscored;
+  unscored.num_tokens = 1;
+  unscored.num_experts = kLossExperts;
+  unscored.routed = {{0, 1, 1}};
+  EXPECT_EQ(BalanceLoss(compute.exec, {&unscored, 1}, 1), 0);
 }
 
 TEST(BalanceLoss, GradientsOfScores) {
