@@ -72,7 +72,7 @@ function addTraining(training) {
         {label: 'all', values: validation.loss, colour: () => css('--text'), width: 2.4, points: validation.step.length < 60}]}))));
   }
   const single = (title, label, name, caption, more = {}) => {
-    if (!anyNumber(curves[name])) return;
+    if (!curves[name] || !anyNumber(curves[name])) return;
     figures.append(figure(title, caption, lineChart({x: curves.step, yLabel: label, sync: 'training', marks,
       series: [{label: title.toLowerCase(), values: curves[name], colour: accent}], ...more})));
   };
@@ -86,6 +86,11 @@ function addTraining(training) {
   single('Speed', 'tokens per second', 'tokens_per_s', 'Tokens trained per second. Dips are other work of the machine, validation or saving.', {zero: true, marks: []});
   single('Balancing loss', 'balancing loss', 'balance_loss', 'What pushes routers to use all experts alike, before its weight. In the form of Switch and GShard an even load is the least it can be.');
   single('Router z-loss', 'z-loss', 'z_loss', 'What keeps router logits small (ST-MoE), before its weight: the mean of the squared log-sum-exp.');
+  single('Importance loss', 'squared CV', 'importance_loss', 'How unevenly the weights of choices add up over experts (Shazeer et al. 2017), before its weight: the squared coefficient of variation, 0 when even.');
+  single('Load loss', 'squared CV', 'load_loss', 'The same of the chances of being chosen, noise considered (Shazeer et al. 2017), before its weight.');
+  single('Entropy loss', 'entropy (nats)', 'entropy_loss', 'How undecided routers are about a token, before its weight: 0 for sure gates.');
+  single('Mutual information loss', 'nats', 'mutual_information_loss', 'Minus what a token says about its expert, before its weight: small when gates are sure and experts evenly used.');
+  single('Similarity loss', 'similarity loss', 'similarity_loss', 'Small when tokens that are alike go to the same experts and others elsewhere (Krishnamurthy et al. 2023), before its weight; 0 when gates say nothing.');
 
   if (training.skipped.length > 0) {
     const more = training.num_skipped - training.skipped.length;

@@ -81,8 +81,9 @@ class LogReader {
     step.gradient_norm = reader.FloatOr("gradient_norm", kNotLogged);
     step.tokens = reader.FloatOr("tokens", kNotLogged);
     step.tokens_per_s = reader.FloatOr("tokens_per_s", kNotLogged);
-    step.balance_loss = reader.FloatOr("balance_loss", kNotLogged);
-    step.z_loss = reader.FloatOr("z_loss", kNotLogged);
+    for (size_t i = 0; i < kRouterLosses.size(); ++i) {
+      step.router_losses[i] = reader.FloatOr(std::string(kRouterLosses[i].name), kNotLogged);
+    }
     step.skipped = !reader.Missing("skipped");
     step.skip_reason = reader.StringOr("skipped", "");
     if (!log_.steps.empty() && step.step <= log_.steps.back().step) {

@@ -1,7 +1,7 @@
 // The log of a training run, as `moiety train` writes it: log.jsonl, an object per line.
 //
 //   {"event":"step","step":1,"loss":5.5,"lr":1e-3,"gradient_norm":1.2,"tokens":4096,
-//    "tokens_per_s":5000.0,"balance_loss":2.0,"z_loss":0.1,"skipped":"why, where it was",
+//    "tokens_per_s":5000.0,"balance_loss":2.0, other kRouterLosses,"skipped":"why, where it was",
 //    "layers":[{"layer":0,"load":[…],"cv":0.1,"max_vio":0.2,"gate_entropy":1.9,
 //               "expert_entropy":2.0,"dropped":0}]}
 //   {"event":"validation","step":100,"loss":2.1,"domains":{"de":{"loss":2.0,"tokens":10000}}}
@@ -11,6 +11,7 @@
 #ifndef MOIETY_STUDY_TRAINING_LOG_H_
 #define MOIETY_STUDY_TRAINING_LOG_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "moiety/status.h"
+#include "routing/router_losses.h"
 
 namespace moiety {
 
@@ -30,9 +32,10 @@ inline constexpr int64_t kMaxLoggedExperts = 65536;
 struct TrainingLog {
   struct Step {
     int64_t step;
-    double loss, learning_rate, gradient_norm, tokens, tokens_per_s, balance_loss, z_loss;
-    bool skipped;             // its gradients were thrown away
-    std::string skip_reason;  // empty where it was not
+    double loss, learning_rate, gradient_norm, tokens, tokens_per_s;
+    std::array<double, kRouterLosses.size()> router_losses;  // in that order
+    bool skipped;                                            // its gradients were thrown away
+    std::string skip_reason;                                 // empty where it was not
   };
   // A MoE layer over the steps that say something about it.
   struct Layer {

@@ -101,19 +101,24 @@ json CurvesOf(const TrainingLog& log, int64_t smoothing_steps) {
     steps.push_back(
         log.steps[std::min(i + static_cast<size_t>(per_point), log.steps.size()) - 1].step);
   }
-  return {{"steps_per_point", per_point},
-          {"step", steps},
-          {"loss", of(loss, MeanOf)},
-          {"loss_min", of(loss, SmallestOf)},
-          {"loss_max", of(loss, LargestOf)},
-          {"loss_smoothed", of(Smooth(loss, smoothing_steps), MeanOf)},
-          {"learning_rate", of(column([](const auto& s) { return s.learning_rate; }), MeanOf)},
-          {"gradient_norm", of(norm, MeanOf)},
-          {"gradient_norm_max", of(norm, LargestOf)},
-          {"tokens_per_s", of(column([](const auto& s) { return s.tokens_per_s; }), MeanOf)},
-          {"balance_loss", of(column([](const auto& s) { return s.balance_loss; }), MeanOf)},
-          {"z_loss", of(column([](const auto& s) { return s.z_loss; }), MeanOf)},
-          {"skipped", of(column([](const auto& s) { return s.skipped ? 1.0 : 0.0; }), SumOf)}};
+  json curves = {
+      {"steps_per_point", per_point},
+      {"step", steps},
+      {"loss", of(loss, MeanOf)},
+      {"loss_min", of(loss, SmallestOf)},
+      {"loss_max", of(loss, LargestOf)},
+      {"loss_smoothed", of(Smooth(loss, smoothing_steps), MeanOf)},
+      {"learning_rate", of(column([](const auto& s) { return s.learning_rate; }), MeanOf)},
+      {"gradient_norm", of(norm, MeanOf)},
+      {"gradient_norm_max", of(norm, LargestOf)},
+      {"tokens_per_s", of(column([](const auto& s) { return s.tokens_per_s; }), MeanOf)},
+      {"skipped", of(column([](const auto& s) { return s.skipped ? 1.0 : 0.0; }), SumOf)}};
+  for (size_t i = 0; i < kRouterLosses.size(); ++i) {
+    const auto losses = column([&](const auto& s) { return s.router_losses[i]; });
+    if (std::ranges::all_of(losses, [](double l) { return std::isnan(l); })) continue;
+    curves[std::string(kRouterLosses[i].name)] = of(losses, MeanOf);
+  }
+  return curves;
 }
 
 // The load of each point over all of it: a list of shares per point.

@@ -27,7 +27,7 @@ inline constexpr int64_t kMaxListedSkips = 200;
 //   "smoothing_steps", "final_loss",
 //   "curves": {"steps_per_point", "step": [last of each point], "loss", "loss_min", "loss_max",
 //     "loss_smoothed", "learning_rate", "gradient_norm", "gradient_norm_max", "tokens_per_s",
-//     "balance_loss", "z_loss", "skipped": [steps skipped in each point]},
+//     "skipped": [steps skipped in each point], those of kRouterLosses that were logged},
 //   "validation": {"step", "loss", "domains": {name: [loss]}},
 //   "best_validation": {"step", "loss"} or null,
 //   "layers": [{"layer", "num_experts", "num_steps", "steps_per_point", "step", "cv",

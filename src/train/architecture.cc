@@ -91,7 +91,7 @@ void AddExperts(nlohmann::json& json, const TrainConfig& config, bool renormaliz
   json["norm_topk_prob"] = renormalize;
   json["decoder_sparse_step"] = m.moe_every;
   json["mlp_only_layers"] = DenseLayers(m);
-  json["router_aux_loss_coef"] = config.router.balance_loss;
+  json["router_aux_loss_coef"] = config.router.losses.balance;
   json["output_router_logits"] = false;
 }
 
@@ -144,7 +144,7 @@ Result<nlohmann::json> HfConfigOf(const TrainConfig& config, int64_t vocab_size,
       json["intermediate_size"] = m.d_expert;
       json["num_local_experts"] = m.num_experts;
       json["num_experts_per_tok"] = m.top_k;
-      json["router_aux_loss_coef"] = config.router.balance_loss;
+      json["router_aux_loss_coef"] = config.router.losses.balance;
       json["router_jitter_noise"] = 0.0;
       json["output_router_logits"] = false;
       json["sliding_window"] = nullptr;

@@ -56,6 +56,7 @@ template <class Section>
 Section& SectionOf(TrainConfig& config) {
   if constexpr (std::is_same_v<Section, ModelConfig>) return config.model;
   if constexpr (std::is_same_v<Section, RouterConfig>) return config.router;
+  if constexpr (std::is_same_v<Section, RouterLossOptions>) return config.router.losses;
   if constexpr (std::is_same_v<Section, OptimizerConfig>) return config.optimizer;
   if constexpr (std::is_same_v<Section, ScheduleOptions>) return config.schedule;
   if constexpr (std::is_same_v<Section, DataConfig>) return config.data;
@@ -127,15 +128,15 @@ constexpr Key kKeys[] = {
      "of discrete choices' gradients"},
     {"router", "branching", IntKey{At<&RouterConfig::branching>, 2, kMaxDim}, "of a tree of gates"},
     {"router", "d_key", IntKey{At<&RouterConfig::d_key>, 1, 65536}, "of queries and keys"},
-    {"router", "balance_loss", NumberKey{At<&RouterConfig::balance_loss>, 0, kMaxNumber},
-     "coefficients of losses, 0: off"},
-    {"router", "z_loss", NumberKey{At<&RouterConfig::z_loss>, 0, kMaxNumber}, ""},
-    {"router", "importance_loss", NumberKey{At<&RouterConfig::importance_loss>, 0, kMaxNumber}, ""},
-    {"router", "load_loss", NumberKey{At<&RouterConfig::load_loss>, 0, kMaxNumber}, ""},
-    {"router", "entropy_loss", NumberKey{At<&RouterConfig::entropy_loss>, 0, kMaxNumber}, ""},
+    {"router", "balance_loss", NumberKey{At<&RouterLossOptions::balance>, 0, kMaxNumber},
+     "coefficients of losses (docs/routers.md), 0: off"},
+    {"router", "z_loss", NumberKey{At<&RouterLossOptions::z>, 0, kMaxNumber}, ""},
+    {"router", "importance_loss", NumberKey{At<&RouterLossOptions::importance>, 0, kMaxNumber}, ""},
+    {"router", "load_loss", NumberKey{At<&RouterLossOptions::load>, 0, kMaxNumber}, ""},
+    {"router", "entropy_loss", NumberKey{At<&RouterLossOptions::entropy>, 0, kMaxNumber}, ""},
     {"router", "mutual_information_loss",
-     NumberKey{At<&RouterConfig::mutual_information_loss>, 0, kMaxNumber}, ""},
-    {"router", "similarity_loss", NumberKey{At<&RouterConfig::similarity_loss>, 0, kMaxNumber}, ""},
+     NumberKey{At<&RouterLossOptions::mutual_information>, 0, kMaxNumber}, ""},
+    {"router", "similarity_loss", NumberKey{At<&RouterLossOptions::similarity>, 0, kMaxNumber}, ""},
 
     {"optimizer", "name", TextKey{At<&OptimizerConfig::name>, ""}, ""},
     {"optimizer", "lr", NumberKey{At<&OptimizerConfig::lr>, 0, 1e6}, "the highest learning rate"},

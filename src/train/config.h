@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "moiety/status.h"
+#include "routing/router_losses.h"
 #include "train/schedule.h"
 
 namespace moiety {
@@ -70,14 +71,8 @@ struct RouterConfig {
   std::string estimator = "straight_through";  // of discrete choices, or "reinforce"
   int64_t branching = 2;                       // of a tree of gates
   int64_t d_key = 64;                          // of queries and keys
-  // Coefficients of losses; 0: not computed.
-  double balance_loss = 0.01;
-  double z_loss = 0;
-  double importance_loss = 0;
-  double load_loss = 0;
-  double entropy_loss = 0;
-  double mutual_information_loss = 0;
-  double similarity_loss = 0;
+  // router.balance_loss and so on: the names of kRouterLosses.
+  RouterLossOptions losses = {.balance = 0.01};
 };
 
 struct OptimizerConfig {

@@ -76,6 +76,14 @@ Status CheckRouterOptions(const RouterConfig& r) {
     return InvalidArgument(Format("router.{} is no option of the router {}: it has {}", key, r.name,
                                   options.empty() ? "none" : Join(options)));
   }
+  const bool noisy = std::find(options.begin(), options.end(), "noise") != options.end();
+  if (r.losses.load != 0 && !noisy) {
+    return InvalidArgument(Format(
+        "router.load_loss needs a router with noise, as noisy_topk is: {} has none", r.name));
+  }
+  if (r.losses.load != 0 && r.noise == 0) {
+    return InvalidArgument("router.load_loss needs noise: router.noise is 0");
+  }
   if (!router.causal && !r.allow_noncausal) {
     return InvalidArgument(
         Format("the router {} looks at later tokens, which a model that continues texts cannot do: "

@@ -7,7 +7,6 @@
 #include "base/format.h"
 #include "ops/losses.h"
 #include "ops/observer.h"
-#include "routing/balance_loss.h"
 
 namespace moiety {
 namespace {
@@ -16,20 +15,22 @@ namespace {
 constexpr int64_t kLogitValues = int64_t{1} << 24;
 
 // Keeps what the routers say, for the losses, and passes everything on. Without a tape the values
-// of a layer are gone when it ends, so they are copied.
+// of a layer are gone when it ends, so those that losses read are copied.
 class RouterCalls : public Observer {
  public:
-  RouterCalls(Observer* next, bool copy_values) : next_(next), copy_values_(copy_values) {}
+  RouterCalls(Observer* next, const RouterLossOptions& losses, bool copy_values)
+      : next_(next),
+        copy_values_(copy_values && HasLoss(losses)),
+        copy_x_(losses.similarity != 0) {}
   void OnStep(const Batch& batch) override {
     if (next_ != nullptr) next_->OnStep(batch);
   }
   void OnRoute(int64_t layer, const RouterOutput& routed) override {
     RouterOutput& call = calls_.emplace_back(routed);
     if (copy_values_) {
-      for (Matrix* values : {&call.logits, &call.scores}) {
-        copies_.emplace_back(values->data, values->data + values->size());
-        values->data = copies_.back().data();
-      }
+      Copy(call.logits);
+      Copy(call.scores);
+      if (copy_x_) Copy(call.x);
     }
     if (next_ != nullptr) next_->OnRoute(layer, routed);
   }
@@ -39,31 +40,22 @@ class RouterCalls : public Observer {
   std::span<const RouterOutput> calls() const { return calls_; }
 
  private:
+  static bool HasLoss(const RouterLossOptions& losses) {
+    return std::any_of(kRouterLosses.begin(), kRouterLosses.end(),
+                       [&](const RouterLossInfo& info) { return losses.*info.coefficient != 0; });
+  }
+  void Copy(Matrix& values) {
+    if (values.data == nullptr) return;
+    copies_.emplace_back(values.data, values.data + values.size());
+    values.data = copies_.back().data();
+  }
+
   Observer* next_;
   bool copy_values_;
+  bool copy_x_;
   std::vector<RouterOutput> calls_;
   std::vector<std::vector<float>> copies_;
 };
-
-void AddRouterLosses(Exec& exec, std::span<const RouterOutput> calls,
-                     const RouterLossOptions& options, float share, Losses& losses) {
-  if (calls.empty()) return;
-  const float layer_share = share / static_cast<float>(calls.size());
-  const auto mean = [&](double sum) { return sum / static_cast<double>(calls.size()); };
-  if (options.balance != 0 && options.pooled_balance) {
-    losses.balance = BalanceLoss(exec, calls, share * options.balance);
-  } else if (options.balance != 0) {
-    for (const RouterOutput& call : calls) {
-      losses.balance += mean(BalanceLoss(exec, {&call, 1}, layer_share * options.balance));
-    }
-  }
-  if (options.z == 0) return;
-  for (const RouterOutput& call : calls) {
-    const auto tokens = static_cast<float>(call.num_tokens);
-    losses.z += mean(SquaredLogSumExp(exec, call.logits, layer_share * options.z / tokens)) /
-                static_cast<double>(tokens);
-  }
-}
 
 // The loss of these rows of the last layer, some rows at a time: all their logits would be more
 // than everything else. With a tape each part goes back at once.
@@ -157,7 +149,7 @@ Result<Losses> GradientPass::Run(std::span<const TrainingSequence> sequences, in
 
   arena_.Release({});
   Tape* const tape = parameters_ == nullptr ? nullptr : &tape_;
-  RouterCalls calls(observer, tape == nullptr);
+  RouterCalls calls(observer, router_losses_, tape == nullptr);
   Exec exec(context_, arena_, &calls, tape);
   calls.OnStep(batch);
   Losses losses;
@@ -167,7 +159,7 @@ Result<Losses> GradientPass::Run(std::span<const TrainingSequence> sequences, in
   if (exec.ok()) {
     losses.cross_entropy =
         HeadLoss(exec, model_, hidden, targets, 1.0F / static_cast<float>(total_targets));
-    AddRouterLosses(exec, calls.calls(), router_losses_, share, losses);
+    losses.router = AddRouterLosses(exec, calls.calls(), batch.segments, router_losses_, share);
   }
   const Status backward = tape_.Backward();
   MOIETY_RETURN_IF_ERROR(Status(exec.status()));

@@ -14,18 +14,10 @@
 #include "moiety/status.h"
 #include "ops/state.h"
 #include "ops/tape.h"
-#include "routing/router.h"
+#include "routing/router_losses.h"
 #include "train/parameters.h"
 
 namespace moiety {
-
-// What is asked of routers beside the choice of good experts: coefficients, 0 for none. Each loss
-// is the mean over the MoE layers, but for `pooled_balance`.
-struct RouterLossOptions {
-  float balance = 0;            // routing/balance_loss.h
-  bool pooled_balance = false;  // over all layers' tokens together, as transformers has it
-  float z = 0;                  // mean over tokens of log²(Σ exp(logits))
-};
 
 // A sequence from its first token, and what is to follow each token: an id or kIgnoredTarget.
 struct TrainingSequence {
@@ -36,8 +28,7 @@ struct TrainingSequence {
 struct Losses {
   double cross_entropy = 0;  // sum over targets, in nats
   int64_t num_targets = 0;
-  double balance = 0;  // as RouterLossOptions has them, without their coefficients
-  double z = 0;
+  RouterLosses router;
 };
 
 class GradientPass {
@@ -47,7 +38,7 @@ class GradientPass {
                const RouterLossOptions& router_losses);
 
   // Adds to the parameters' gradients that of
-  //   cross_entropy / total_targets + share · (balance · L_balance + z · L_z),
+  //   cross_entropy / total_targets + share · Σ coefficient · router loss,
   // so that the passes over the parts of a batch, each with its share of it, add up to the batch.
   // `observer` (null: none) sees the forward pass.
   // Fails for no or an empty sequence, an id outside the vocabulary, or without memory; gradients

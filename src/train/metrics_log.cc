@@ -4,17 +4,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/format.h"
 #include "format/replacing_file.h"
 #include "io/mapped_file.h"
+#include "routing/router_losses.h"
 
 namespace moiety {
 namespace {
@@ -26,13 +27,17 @@ constexpr const char* kTableName = "metrics.csv";
 constexpr uint64_t kMaxLogBytes = uint64_t{1} << 30;
 
 // Columns of metrics.csv: numbers of a step.
-constexpr std::array kColumns = {"step",          "loss",   "lr",
-                                 "gradient_norm", "tokens", "tokens_per_s",
-                                 "balance_loss",  "z_loss", "skipped"};
+std::vector<std::string> Columns() {
+  std::vector<std::string> columns = {"step",          "loss",   "lr",
+                                      "gradient_norm", "tokens", "tokens_per_s"};
+  for (const RouterLossInfo& info : kRouterLosses) columns.emplace_back(info.name);
+  columns.emplace_back("skipped");
+  return columns;
+}
 
 std::string CsvLine(const nlohmann::ordered_json& row) {
   std::string line;
-  for (const char* column : kColumns) {
+  for (const std::string& column : Columns()) {
     if (!line.empty()) line += ',';
     const auto it = row.find(column);
     if (it == row.end()) continue;
@@ -49,7 +54,7 @@ std::string CsvLine(const nlohmann::ordered_json& row) {
 
 std::string CsvHead() {
   std::string line;
-  for (const char* column : kColumns) line += (line.empty() ? "" : ",") + std::string(column);
+  for (const std::string& column : Columns()) line += (line.empty() ? "" : ",") + column;
   return line + "\n";
 }
 

@@ -48,8 +48,8 @@ TrainConfig Glam() {
   c.model.d_expert = 1024;
   c.model.moe_every = 2;
   c.model.qk_norm = true;  // qwen3_moe has such layers
-  c.router.balance_loss = 0.01;
-  c.router.z_loss = 1e-4;
+  c.router.losses.balance = 0.01;
+  c.router.losses.z = 1e-4;
   return c;
 }
 
@@ -93,7 +93,7 @@ TrainConfig DeepSeek() {
   c.router.name = "sigmoid_bias";
   c.router.groups = 4;
   c.router.groups_per_token = 2;
-  c.router.balance_loss = 1e-4;
+  c.router.losses.balance = 1e-4;
   return c;
 }
 
@@ -116,13 +116,13 @@ constexpr RouterSettings kRouterSettings[] = {
     {"base",
      [](TrainConfig& c) {
        c.model.top_k = 1;
-       c.router.balance_loss = 0;
+       c.router.losses.balance = 0;
      }},
     {"hard", [](TrainConfig& c) { c.model.top_k = 1; }},
     {"soft", [](TrainConfig& c) { c.model.top_k = c.model.num_experts; }},
-    {"sigmoid_bias", [](TrainConfig& c) { c.router.balance_loss = 0; }},
-    {"expert_choice", [](TrainConfig& c) { c.router.balance_loss = 0; }},
-    {"hash", [](TrainConfig& c) { c.router.balance_loss = 0; }},
+    {"sigmoid_bias", [](TrainConfig& c) { c.router.losses.balance = 0; }},
+    {"expert_choice", [](TrainConfig& c) { c.router.losses.balance = 0; }},
+    {"hash", [](TrainConfig& c) { c.router.losses.balance = 0; }},
 };
 
 constexpr PresetRow kPresets[] = {

@@ -99,8 +99,7 @@ TrainingStepOptions StepOptions(const TrainConfig& config) {
   options.micro_batch_sequences = config.loop.micro_batch_sequences;
   options.clip_norm = config.optimizer.clip_norm;
   options.skip_loss_factor = config.optimizer.skip_loss_factor;
-  options.router_losses.balance = static_cast<float>(config.router.balance_loss);
-  options.router_losses.z = static_cast<float>(config.router.z_loss);
+  options.router_losses = config.router.losses;
   return options;
 }
 
@@ -110,12 +109,7 @@ Status CheckSupported(const TrainConfig& config) {
   const RouterConfig none;
   const std::pair<const char*, bool> keys[] = {
       {"router.jitter", r.jitter != none.jitter},
-      {"router.expert_dropout", r.expert_dropout != none.expert_dropout},
-      {"router.importance_loss", r.importance_loss != 0},
-      {"router.load_loss", r.load_loss != 0},
-      {"router.entropy_loss", r.entropy_loss != 0},
-      {"router.mutual_information_loss", r.mutual_information_loss != 0},
-      {"router.similarity_loss", r.similarity_loss != 0}};
+      {"router.expert_dropout", r.expert_dropout != none.expert_dropout}};
   for (const auto& [key, changed] : keys) {
     if (changed) {
       return Unsupported(Format("{} is not supported yet: leave it at its default", key));
@@ -350,8 +344,10 @@ class Run {
         {"gradient_norm", r.gradient_norm},
         {"tokens", r.num_targets},
         {"tokens_per_s", static_cast<double>(r.num_targets) / step.seconds}};
-    if (config_.router.balance_loss != 0) row["balance_loss"] = r.balance_loss;
-    if (config_.router.z_loss != 0) row["z_loss"] = r.z_loss;
+    for (const RouterLossInfo& info : kRouterLosses) {
+      if (config_.router.losses.*info.coefficient == 0) continue;
+      row[std::string(info.name)] = r.router_losses.*info.value;
+    }
     if (r.skipped.has_value()) row["skipped"] = *r.skipped;
     for (size_t i = 0; i < step.layers.size(); ++i) {
       const RouterMetrics& m = step.layers[i];

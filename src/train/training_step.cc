@@ -67,8 +67,9 @@ Result<StepResult> TrainingStep::Run(std::span<const TrainingSequence> batch, in
     MOIETY_ASSIGN_OR_RETURN(const Losses losses, pass_.Run(part, result.num_targets,
                                                            static_cast<float>(share), observer));
     result.loss += losses.cross_entropy / static_cast<double>(result.num_targets);
-    result.balance_loss += share * losses.balance;
-    result.z_loss += share * losses.z;
+    for (const RouterLossInfo& info : kRouterLosses) {
+      result.router_losses.*info.value += share * losses.router.*info.value;
+    }
     if (!one_pass) MOIETY_RETURN_IF_ERROR(tree_.Add(gradients));
   }
   if (!one_pass) tree_.Finish(gradients);

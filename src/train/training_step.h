@@ -27,9 +27,8 @@ struct TrainingStepOptions {
 };
 
 struct StepResult {
-  double loss = 0;          // mean cross-entropy of a target, in nats
-  double balance_loss = 0;  // without their coefficients
-  double z_loss = 0;
+  double loss = 0;  // mean cross-entropy of a target, in nats
+  RouterLosses router_losses;
   int64_t num_targets = 0;
   double gradient_norm = 0;  // before clipping
   // Why the weights were left as they were: a loss or gradient that is not finite, and where it is,

@@ -20,8 +20,7 @@ TrainingLog::Step StepWith(int64_t step, double loss) {
           .gradient_norm = static_cast<double>(step),
           .tokens = 10,
           .tokens_per_s = static_cast<double>(100 * step),
-          .balance_loss = kNaN,
-          .z_loss = kNaN,
+          .router_losses = {kNaN, 0.75, kNaN, kNaN, kNaN, kNaN, kNaN},
           .skipped = false,
           .skip_reason = {}};
 }
@@ -72,7 +71,8 @@ TEST(TrainingReport, ShortLogsAreNotThinnedOut) {
   EXPECT_EQ(curves["loss"], json({1, 2, nullptr, 4})) << "a skipped step does not count";
   EXPECT_EQ(curves["learning_rate"], json({0.5, 0.5, 0.5, 0.5}));
   EXPECT_EQ(curves["gradient_norm"], json({1, 2, 3, 4}));
-  EXPECT_EQ(curves["balance_loss"], json({nullptr, nullptr, nullptr, nullptr}));
+  EXPECT_EQ(curves["z_loss"], json({0.75, 0.75, 0.75, 0.75}));
+  EXPECT_FALSE(curves.contains("balance_loss")) << "nothing was logged";
   EXPECT_EQ(curves["skipped"], json({0, 0, 1, 0}));
   const json& layer = report["layers"][0];
   EXPECT_EQ(layer["layer"], 3);

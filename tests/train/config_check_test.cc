@@ -66,6 +66,15 @@ TEST(CheckTrainConfig, RefusesOptionsThatTheRouterDoesNotHave) {
   EXPECT_EQ(CheckWith({"router.noise=2", "model.dense=true"}), "") << "there is no router";
 }
 
+TEST(CheckTrainConfig, LoadLossNeedsNoise) {
+  EXPECT_THAT(CheckWith({"router.load_loss=0.1"}),
+              HasSubstr("router.load_loss needs a router with noise, as noisy_topk is: topk has"));
+  EXPECT_EQ(CheckWith({"router.load_loss=0.1", "router.name=noisy_topk"}), "");
+  EXPECT_EQ(CheckWith({"router.load_loss=0.1", "router.name=noisy_topk", "router.noise=0"}),
+            "router.load_loss needs noise: router.noise is 0");
+  EXPECT_EQ(CheckWith({"router.load_loss=0.1", "model.dense=true"}), "") << "there is no router";
+}
+
 TEST(ModelConfig, PlacesExperts) {
   ModelConfig model;
   const auto layers = [&] {

@@ -68,7 +68,7 @@ TEST_P(GradientGolden, LossAndGradientsAgree) {
 
   RouterLossOptions losses;
   losses.pooled_balance = true;
-  losses.balance = golden.value("router_aux_loss_coef", 0.0F);
+  losses.balance = golden.value("router_aux_loss_coef", 0.0);
   GradientPass pass(context, *trained->model, &trained->parameters, losses);
   const Sequences sequences = golden["input_ids"];
   const int64_t num_targets = NumTargets(sequences);
@@ -77,10 +77,10 @@ TEST_P(GradientGolden, LossAndGradientsAgree) {
   ASSERT_TRUE(found.ok()) << found.status().message();
   EXPECT_EQ(found->num_targets, num_targets);
   const double cross_entropy = found->cross_entropy / static_cast<double>(num_targets);
-  EXPECT_NEAR(cross_entropy + static_cast<double>(losses.balance) * found->balance,
-              golden["loss"].get<double>(), 1e-4);
+  EXPECT_NEAR(cross_entropy + losses.balance * found->router.balance, golden["loss"].get<double>(),
+              1e-4);
   if (losses.balance != 0) {
-    EXPECT_NEAR(found->balance, golden["aux_loss"].get<double>(), 1e-4);
+    EXPECT_NEAR(found->router.balance, golden["aux_loss"].get<double>(), 1e-4);
   }
   EXPECT_EQ(gradients.size(), trained->parameters.all().size());
   for (const Parameter& parameter : trained->parameters.all()) {
@@ -116,7 +116,9 @@ class GradientPassTest : public testing::Test {
     TrainedModel trained;
   };
 
-  static constexpr RouterLossOptions kRouterLosses = {.balance = 0.5F, .z = 0.25F};
+  // Without the similarity, to which inputs of routers are constants.
+  static constexpr RouterLossOptions kLossOptions = {
+      .balance = 0.5, .z = 0.25, .importance = 0.3, .entropy = 0.2, .mutual_information = 0.4};
   const Sequences ids_ = {{7, 100, 30, 42, 7}, {9, 9}, {200, 1, 30}};
   const Sequences targets_ = Targets(ids_);
   const std::vector<TrainingSequence> pairs_ = Pairs(ids_, targets_);
@@ -125,8 +127,9 @@ class GradientPassTest : public testing::Test {
 // Without a way back the losses are the same: also those of routers, whose layers are over by then.
 TEST_F(GradientPassTest, LossesAreTheSameWithoutGradients) {
   for (const bool pooled : {false, true}) {
-    RouterLossOptions options = kRouterLosses;
+    RouterLossOptions options = kLossOptions;
     options.pooled_balance = pooled;
+    options.similarity = 0.1;
     Run run;
     GradientPass training(run.context, *run.trained.model, &run.trained.parameters, options);
     GradientPass evaluation(run.context, *run.trained.model, nullptr, options);
@@ -136,10 +139,11 @@ TEST_F(GradientPassTest, LossesAreTheSameWithoutGradients) {
       ASSERT_TRUE(trained.ok() && evaluated.ok());
       EXPECT_EQ(evaluated->cross_entropy, trained->cross_entropy);
       EXPECT_EQ(evaluated->num_targets, 7);
-      EXPECT_EQ(evaluated->balance, trained->balance);
-      EXPECT_EQ(evaluated->z, trained->z);
-      EXPECT_GT(trained->balance, 1);
-      EXPECT_GT(trained->z, 0);
+      for (const RouterLossInfo& info : kRouterLosses) {
+        EXPECT_EQ(evaluated->router.*info.value, trained->router.*info.value) << info.name;
+        EXPECT_EQ(trained->router.*info.value != 0, options.*info.coefficient != 0) << info.name;
+      }
+      EXPECT_GT(trained->router.balance, 1);
     }
   }
 }
@@ -147,7 +151,9 @@ TEST_F(GradientPassTest, LossesAreTheSameWithoutGradients) {
 TEST_F(GradientPassTest, SameBitsForAnyThreadsAndAgain) {
   const auto gradients = [&](int threads, int passes) {
     Run run(threads);
-    GradientPass pass(run.context, *run.trained.model, &run.trained.parameters, kRouterLosses);
+    RouterLossOptions options = kLossOptions;
+    options.similarity = 2;
+    GradientPass pass(run.context, *run.trained.model, &run.trained.parameters, options);
     for (int i = 0; i < passes; ++i) {
       std::fill(run.trained.parameters.gradients().begin(),
                 run.trained.parameters.gradients().end(), 0.0F);
@@ -164,11 +170,15 @@ TEST_F(GradientPassTest, SameBitsForAnyThreadsAndAgain) {
 // Along the gradient all losses together rise by its squared length.
 TEST_F(GradientPassTest, GradientsAreTheSlopeOfTheLosses) {
   Run run;
-  GradientPass pass(run.context, *run.trained.model, &run.trained.parameters, kRouterLosses);
+  GradientPass pass(run.context, *run.trained.model, &run.trained.parameters, kLossOptions);
   const auto loss = [&] {
     const auto losses = pass.Run(pairs_, 7, 1);
     EXPECT_TRUE(losses.ok());
-    return losses->cross_entropy / 7 + 0.5 * losses->balance + 0.25 * losses->z;
+    double sum = losses->cross_entropy / 7;
+    for (const RouterLossInfo& info : kRouterLosses) {
+      sum += kLossOptions.*info.coefficient * losses->router.*info.value;
+    }
+    return sum;
   };
   loss();
   const std::vector<float> gradient = run.gradients();
@@ -192,14 +202,15 @@ TEST_F(GradientPassTest, GradientsAreTheSlopeOfTheLosses) {
               2e-3 * std::sqrt(length));
 }
 
-// Passes over parts, each with its share, add up to the pass over all. Only the cross entropy: the
-// balance of a whole is not the mean of that of its parts.
+// Passes over parts, each with its share, add up to the pass over all. Only of what is a mean over
+// tokens: the balance of a whole is not the mean of that of its parts.
 TEST_F(GradientPassTest, PartsAddUp) {
+  const RouterLossOptions options = {.z = 0.25, .entropy = 0.5, .similarity = 2};
   Run whole;
-  GradientPass all(whole.context, *whole.trained.model, &whole.trained.parameters, {.z = 0.25F});
+  GradientPass all(whole.context, *whole.trained.model, &whole.trained.parameters, options);
   ASSERT_TRUE(all.Run(pairs_, 7, 1).ok());
   Run parts;
-  GradientPass part(parts.context, *parts.trained.model, &parts.trained.parameters, {.z = 0.25F});
+  GradientPass part(parts.context, *parts.trained.model, &parts.trained.parameters, options);
   for (const TrainingSequence& sequence : pairs_) {
     ASSERT_TRUE(part.Run({&sequence, 1}, 7, static_cast<float>(sequence.ids.size()) / 10).ok());
   }
@@ -237,7 +248,7 @@ TEST_F(GradientPassTest, HeadInParts) {
 
 TEST_F(GradientPassTest, RefusesWhatIsNoSequence) {
   Run run;
-  GradientPass pass(run.context, *run.trained.model, &run.trained.parameters, kRouterLosses);
+  GradientPass pass(run.context, *run.trained.model, &run.trained.parameters, kLossOptions);
   const auto code = [&](const Sequences& ids, const Sequences& targets) {
     return pass.Run(Pairs(ids, targets), 7, 1).status().code();
   };
@@ -266,7 +277,7 @@ TEST_F(GradientPassTest, WithoutMemoryFails) {
   const Sequences targets = Targets(ids);
   Run unlimited;
   GradientPass enough(unlimited.context, *unlimited.trained.model, &unlimited.trained.parameters,
-                      kRouterLosses);
+                      kLossOptions);
   ASSERT_TRUE(enough.Run(Pairs(ids, targets), 1, 1).ok());
   const uint64_t peak = unlimited.context.budget.peak_bytes();
   int failures = 0;
@@ -274,7 +285,7 @@ TEST_F(GradientPassTest, WithoutMemoryFails) {
     Context context(2, *AvailableKernels().back(), peak * part / 20);
     auto trained = NewTrainedModel(context, TinyMixtralConfig(), "config.json", 1, 0.1F);
     if (!trained.ok()) continue;
-    GradientPass pass(context, *trained->model, &trained->parameters, kRouterLosses);
+    GradientPass pass(context, *trained->model, &trained->parameters, kLossOptions);
     const auto losses = pass.Run(Pairs(ids, targets), 1, 1);
     if (losses.ok()) continue;
     ++failures;

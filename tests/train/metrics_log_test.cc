@@ -35,9 +35,10 @@ TEST(MetricsLog, WritesLinesAndATable) {
             "{\"event\":\"step\",\"step\":2,\"loss\":2.5,\"lr\":0.001,\"skipped\":\"a "
             "\\\"reason\\\"\"}\n");
   EXPECT_EQ(Text(run.path() / "metrics.csv"),
-            "step,loss,lr,gradient_norm,tokens,tokens_per_s,balance_loss,z_loss,skipped\n"
-            "1,2.5,0.001,,,,,,\n"
-            "2,2.5,0.001,,,,,,\"a \"\"reason\"\"\"\n");
+            "step,loss,lr,gradient_norm,tokens,tokens_per_s,balance_loss,z_loss,importance_loss,"
+            "load_loss,entropy_loss,mutual_information_loss,similarity_loss,skipped\n"
+            "1,2.5,0.001,,,,,,,,,,,\n"
+            "2,2.5,0.001,,,,,,,,,,,\"a \"\"reason\"\"\"\n");
 }
 
 TEST(MetricsLog, ResumingLeavesEachStepOnce) {
@@ -54,7 +55,8 @@ TEST(MetricsLog, ResumingLeavesEachStepOnce) {
   std::string lines;
   for (int64_t step = 1; step <= 4; ++step) lines += Step(step).dump() + "\n";
   EXPECT_EQ(Text(run.path() / "log.jsonl"), lines);
-  EXPECT_TRUE(Text(run.path() / "metrics.csv").ends_with("3,2.5,0.001,,,,,,\n4,2.5,0.001,,,,,,\n"));
+  EXPECT_TRUE(Text(run.path() / "metrics.csv")
+                  .ends_with("3,2.5,0.001,,,,,,,,,,,\n4,2.5,0.001,,,,,,,,,,,\n"));
 }
 
 TEST(MetricsLog, NamesABrokenLine) {

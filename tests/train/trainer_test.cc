@@ -193,6 +193,23 @@ TEST_F(TrainerTest, EveryRouterTrains) {
   }
 }
 
+// Losses of routers that have a coefficient are in the log, the others not.
+TEST_F(TrainerTest, LogsTheLossesItIsAskedFor) {
+  config_.router.name = "noisy_topk";
+  config_.loop.steps = 1;
+  for (const RouterLossInfo& info : kRouterLosses) config_.router.losses.*info.coefficient = 0.01;
+  config_.router.losses.balance = 0;
+  Finish("run");
+  std::ifstream log(Folder("run/log.jsonl"));
+  std::string line;
+  std::getline(log, line);
+  const auto row = nlohmann::json::parse(line);
+  for (const RouterLossInfo& info : kRouterLosses) {
+    EXPECT_EQ(row.contains(info.name), info.name != "balance_loss") << info.name;
+    EXPECT_NE(row.value(info.name, 1.0), 0.0) << info.name;
+  }
+}
+
 TEST_F(TrainerTest, RefusesWhatNothingWouldRead) {
   TrainWatch watch;
   config_.router.jitter = 0.01;

@@ -55,8 +55,7 @@ TEST_P(TenSteps, LossesAndWeightsAgree) {
     const auto found = step.Run(batch, static_cast<int64_t>(i) + 1, golden["lr"].get<double>());
     ASSERT_TRUE(found.ok()) << found.status().message();
     EXPECT_FALSE(found->skipped.has_value());
-    const double loss =
-        found->loss + static_cast<double>(options.router_losses.balance) * found->balance_loss;
+    const double loss = found->loss + options.router_losses.balance * found->router_losses.balance;
     EXPECT_NEAR(loss, steps[i]["loss"].get<double>(), golden["tolerance"]["loss_abs"].get<double>())
         << "step " << i;
     EXPECT_NEAR(found->gradient_norm, steps[i]["gradient_norm_before_clipping"].get<double>(),
