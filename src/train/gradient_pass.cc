@@ -109,7 +109,7 @@ Status GradientPass::MakePages(size_t num_pages) {
 }
 
 Result<Losses> GradientPass::Run(std::span<const TrainingSequence> sequences, int64_t total_targets,
-                                 float share, Observer* observer) {
+                                 float share, const TrainingNoise& noise, Observer* observer) {
   if (sequences.empty()) return InvalidArgument("training: there are no sequences");
   std::vector<int32_t> ids;
   std::vector<int32_t> targets;
@@ -148,6 +148,7 @@ Result<Losses> GradientPass::Run(std::span<const TrainingSequence> sequences, in
   batch.logit_rows = rows;
 
   arena_.Release({});
+  tape_.set_noise(noise);
   Tape* const tape = parameters_ == nullptr ? nullptr : &tape_;
   RouterCalls calls(observer, router_losses_, tape == nullptr);
   Exec exec(context_, arena_, &calls, tape);

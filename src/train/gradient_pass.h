@@ -40,11 +40,12 @@ class GradientPass {
   // Adds to the parameters' gradients that of
   //   cross_entropy / total_targets + share · Σ coefficient · router loss,
   // so that the passes over the parts of a batch, each with its share of it, add up to the batch.
-  // `observer` (null: none) sees the forward pass.
+  // With parameters, the pass has this noise, of which draws are functions: sequence i counts as
+  // number noise.first_sequence + i. `observer` (null: none) sees the forward pass.
   // Fails for no or an empty sequence, an id outside the vocabulary, or without memory; gradients
   // are then not to be used.
   Result<Losses> Run(std::span<const TrainingSequence> sequences, int64_t total_targets,
-                     float share, Observer* observer = nullptr);
+                     float share, const TrainingNoise& noise = {}, Observer* observer = nullptr);
 
  private:
   Status MakePages(size_t num_pages);

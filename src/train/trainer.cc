@@ -100,22 +100,10 @@ TrainingStepOptions StepOptions(const TrainConfig& config) {
   options.clip_norm = config.optimizer.clip_norm;
   options.skip_loss_factor = config.optimizer.skip_loss_factor;
   options.router_losses = config.router.losses;
+  options.noise.seed = static_cast<uint64_t>(config.loop.seed);
+  options.noise.router_jitter = static_cast<float>(config.router.jitter);
+  options.noise.expert_dropout = static_cast<float>(config.router.expert_dropout);
   return options;
-}
-
-// Keys for routers and loops to come are refused, not passed over.
-Status CheckSupported(const TrainConfig& config) {
-  const RouterConfig& r = config.router;
-  const RouterConfig none;
-  const std::pair<const char*, bool> keys[] = {
-      {"router.jitter", r.jitter != none.jitter},
-      {"router.expert_dropout", r.expert_dropout != none.expert_dropout}};
-  for (const auto& [key, changed] : keys) {
-    if (changed) {
-      return Unsupported(Format("{} is not supported yet: leave it at its default", key));
-    }
-  }
-  return HfConfigOf(config, 1, {}).status();
 }
 
 class Run {
@@ -125,7 +113,7 @@ class Run {
 
   Result<TrainSummary> Go() {
     MOIETY_RETURN_IF_ERROR(CheckTrainConfig(config_));
-    MOIETY_RETURN_IF_ERROR(CheckSupported(config_));
+    MOIETY_RETURN_IF_ERROR(HfConfigOf(config_, 1, {}).status());
     MOIETY_RETURN_IF_ERROR(CheckFolder());
     MOIETY_RETURN_IF_ERROR(Prepare());
     watch_.OnPlan(Plan());

@@ -61,11 +61,15 @@ Result<StepResult> TrainingStep::Run(std::span<const TrainingSequence> batch, in
   const std::span<float> gradients = trained_.parameters.gradients();
   std::fill(gradients.begin(), gradients.end(), 0.0F);
   const bool one_pass = micro >= batch.size();
+  TrainingNoise noise = options_.noise;
+  noise.step = step;
   for (size_t first = 0; first < batch.size(); first += micro) {
     const auto part = batch.subspan(first, std::min(micro, batch.size() - first));
     const double share = static_cast<double>(CountTokens(part)) / tokens;
-    MOIETY_ASSIGN_OR_RETURN(const Losses losses, pass_.Run(part, result.num_targets,
-                                                           static_cast<float>(share), observer));
+    noise.first_sequence = static_cast<int64_t>(first);
+    MOIETY_ASSIGN_OR_RETURN(
+        const Losses losses,
+        pass_.Run(part, result.num_targets, static_cast<float>(share), noise, observer));
     result.loss += losses.cross_entropy / static_cast<double>(result.num_targets);
     for (const RouterLossInfo& info : kRouterLosses) {
       result.router_losses.*info.value += share * losses.router.*info.value;

@@ -10,6 +10,7 @@
 
 #include "base/context.h"
 #include "moiety/status.h"
+#include "ops/tape.h"
 #include "train/gradient_pass.h"
 #include "train/gradient_tree.h"
 #include "train/optimizer.h"
@@ -24,6 +25,7 @@ struct TrainingStepOptions {
   double skip_loss_factor =
       0;  // a loss above this many times the mean of late ones is a spike; 0: no
   RouterLossOptions router_losses;
+  TrainingNoise noise;  // but for step and first_sequence
 };
 
 struct StepResult {
@@ -44,7 +46,9 @@ class TrainingStep {
 
   // Step number `step`, from 1 on. Micro-batches are the batch in its order, cut every
   // micro_batch_sequences; their gradients are summed as a tree (GradientTree), so the bits depend
-  // on that size but not on threads. `observer` (null: none) sees the forward passes.
+  // on that size but not on threads. What is drawn depends on neither: it is a function of the
+  // step, a sequence's number in the batch and a token's position. `observer` (null: none) sees the
+  // forward passes.
   Result<StepResult> Run(std::span<const TrainingSequence> batch, int64_t step,
                          double learning_rate, Observer* observer = nullptr);
 
