@@ -13,9 +13,10 @@ namespace moiety {
 namespace {
 
 // Σ over rows of row_loss(i, gradient row or null, log Σ exp of the row), rows in order. The
-// gradient row is there to be added to.
+// gradient row is there to be added to. `row_losses` gets the terms unless it is empty.
 template <class RowLoss>
-double SumOverRows(Exec& exec, const Matrix& logits, const RowLoss& row_loss) {
+double SumOverRows(Exec& exec, const Matrix& logits, std::span<double> row_losses,
+                   const RowLoss& row_loss) {
   if (!exec.ok() || logits.size() == 0) return 0;
   const Matrix gradient = exec.tape() == nullptr ? Matrix{} : exec.tape()->Gradient(logits);
   if (exec.tape() != nullptr && gradient.data == nullptr) {
@@ -33,6 +34,7 @@ double SumOverRows(Exec& exec, const Matrix& logits, const RowLoss& row_loss) {
   });
   double total = 0;
   for (const double loss : losses) total += loss;
+  if (!row_losses.empty()) std::copy(losses.begin(), losses.end(), row_losses.begin());
   return total;
 }
 
@@ -46,17 +48,18 @@ void AddSoftmax(Exec& exec, const Matrix& logits, int64_t i, float factor, float
 
 }  // namespace
 
-double CrossEntropy(Exec& exec, const Matrix& logits, std::span<const int32_t> targets,
-                    float scale) {
+double CrossEntropy(Exec& exec, const Matrix& logits, std::span<const int32_t> targets, float scale,
+                    std::span<double> row_losses) {
   if (!exec.ok()) return 0;
   MOIETY_CHECK(logits.rows == static_cast<int64_t>(targets.size()));
+  MOIETY_CHECK(row_losses.empty() || row_losses.size() == targets.size());
   for (const int32_t target : targets) {
     if (target == kIgnoredTarget || (target >= 0 && target < logits.cols)) continue;
     exec.Fail(
         InvalidArgument(Format("target {} is outside the vocabulary of {}", target, logits.cols)));
     return 0;
   }
-  return SumOverRows(exec, logits, [&](int64_t i, float* gradient, double log_sum) {
+  return SumOverRows(exec, logits, row_losses, [&](int64_t i, float* gradient, double log_sum) {
     const int32_t target = targets[static_cast<size_t>(i)];
     if (target == kIgnoredTarget) return 0.0;
     if (gradient != nullptr) {
@@ -68,7 +71,7 @@ double CrossEntropy(Exec& exec, const Matrix& logits, std::span<const int32_t> t
 }
 
 double SquaredLogSumExp(Exec& exec, const Matrix& logits, float scale) {
-  return SumOverRows(exec, logits, [&](int64_t i, float* gradient, double log_sum) {
+  return SumOverRows(exec, logits, {}, [&](int64_t i, float* gradient, double log_sum) {
     if (gradient != nullptr) {
       AddSoftmax(exec, logits, i, 2 * scale * static_cast<float>(log_sum), gradient);
     }

@@ -62,9 +62,10 @@ class Tape {
   void set_noise(const TrainingNoise& noise) { noise_ = noise; }
   const TrainingNoise& noise() const { return noise_; }
 
-  // [rows of the batch] what the loss of each row is above the mean of all, times the share of a
-  // row in the loss of the pass: what choices that were drawn are judged by (Williams 1992). Known
-  // when the way back begins, where a loss has told; empty otherwise.
+  // [rows of the batch] what the loss of each row is above the mean of those with a target, times
+  // the share of a row in the loss of the batch, 0 without a target: what choices that were drawn
+  // are judged by (Williams 1992). Known when the way back begins, where a loss has told; empty
+  // otherwise.
   std::vector<float>& row_advantages() { return row_advantages_; }
 
   void Record(std::function<void()> step) { steps_.push_back(std::move(step)); }

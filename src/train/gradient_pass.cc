@@ -58,24 +58,39 @@ class RouterCalls : public Observer {
 };
 
 // The loss of these rows of the last layer, some rows at a time: all their logits would be more
-// than everything else. With a tape each part goes back at once.
+// than everything else. With a tape each part goes back at once. Adds the rows' losses.
 double HeadLoss(Exec& exec, const Model& model, const Matrix& hidden,
-                std::span<const int32_t> targets, float scale) {
+                std::span<const int32_t> targets, float scale, std::vector<double>& row_losses) {
   Tape* const tape = exec.tape();
   if (tape != nullptr && tape->Gradient(hidden).data == nullptr) exec.Fail(tape->status());
   const int64_t step = std::max<int64_t>(1, kLogitValues / model.info().vocab_size);
+  row_losses.resize(targets.size());
   double sum = 0;
   for (int64_t first = 0; first < hidden.rows && exec.ok(); first += step) {
     const int64_t rows = std::min(step, hidden.rows - first);
     const Exec::Scope scope(exec);
     const Tape::Mark mark = tape == nullptr ? Tape::Mark{} : tape->mark();
     const Matrix logits = model.Logits(exec, {hidden.Row(first), rows, hidden.cols});
-    sum +=
-        CrossEntropy(exec, logits,
-                     targets.subspan(static_cast<size_t>(first), static_cast<size_t>(rows)), scale);
+    const auto begin = static_cast<size_t>(first);
+    const auto count = static_cast<size_t>(rows);
+    sum += CrossEntropy(exec, logits, targets.subspan(begin, count), scale,
+                        std::span(row_losses).subspan(begin, count));
     if (tape != nullptr) tape->BackwardTo(mark);
   }
   return sum;
+}
+
+// What Tape::row_advantages() holds: the mean is that of the pass's targets.
+std::vector<float> Advantages(std::span<const double> row_losses, std::span<const int32_t> targets,
+                              const Losses& losses, int64_t total_targets) {
+  std::vector<float> advantages(targets.size());
+  if (losses.num_targets == 0) return advantages;
+  const double mean = losses.cross_entropy / static_cast<double>(losses.num_targets);
+  for (size_t i = 0; i < targets.size(); ++i) {
+    if (targets[i] == kIgnoredTarget) continue;
+    advantages[i] = static_cast<float>((row_losses[i] - mean) / static_cast<double>(total_targets));
+  }
+  return advantages;
 }
 
 }  // namespace
@@ -148,6 +163,7 @@ Result<Losses> GradientPass::Run(std::span<const TrainingSequence> sequences, in
   batch.logit_rows = rows;
 
   arena_.Release({});
+  tape_.row_advantages().clear();
   tape_.set_noise(noise);
   Tape* const tape = parameters_ == nullptr ? nullptr : &tape_;
   RouterCalls calls(observer, router_losses_, tape == nullptr);
@@ -158,8 +174,12 @@ Result<Losses> GradientPass::Run(std::span<const TrainingSequence> sequences, in
                                      [](int32_t target) { return target != kIgnoredTarget; });
   const Matrix hidden = model_.Hidden(exec, batch);
   if (exec.ok()) {
-    losses.cross_entropy =
-        HeadLoss(exec, model_, hidden, targets, 1.0F / static_cast<float>(total_targets));
+    std::vector<double> row_losses;
+    losses.cross_entropy = HeadLoss(exec, model_, hidden, targets,
+                                    1.0F / static_cast<float>(total_targets), row_losses);
+    if (tape != nullptr && exec.ok()) {
+      tape->row_advantages() = Advantages(row_losses, targets, losses, total_targets);
+    }
     losses.router = AddRouterLosses(exec, calls.calls(), batch.segments, router_losses_, share);
   }
   const Status backward = tape_.Backward();

@@ -52,6 +52,12 @@ TEST(CrossEntropy, IsTheSumOverTargets) {
   EXPECT_NEAR(loss, CrossEntropyOf(ToReals(before), kTargets), 1e-5);
   EXPECT_EQ(CrossEntropy(compute.exec, logits, kTargets, 7), loss) << "the scale is the gradient's";
   EXPECT_TRUE(SameBits(Values(logits), before));
+  std::vector<double> rows(6, -1);
+  EXPECT_EQ(CrossEntropy(compute.exec, logits, kTargets, 1, rows), loss);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const Matrix row = {logits.Row(static_cast<int64_t>(i)), 1, 29};
+    EXPECT_EQ(rows[i], CrossEntropy(compute.exec, row, {&kTargets[i], 1}, 1)) << i;
+  }
   const std::vector<int32_t> ignored(6, kIgnoredTarget);
   EXPECT_EQ(CrossEntropy(compute.exec, logits, ignored, 1), 0);
   EXPECT_EQ(CrossEntropy(compute.exec, compute.exec.NewMatrix(0, 29), {}, 1), 0);

@@ -10,6 +10,7 @@
 
 #include "kernels/kernels.h"
 #include "ops/losses.h"
+#include "ops/observer.h"
 #include "support/bits.h"
 #include "support/golden.h"
 #include "support/paths.h"
@@ -244,6 +245,81 @@ TEST_F(GradientPassTest, HeadInParts) {
   }
   EXPECT_NEAR(sums[0], sums[1], 1e-9);
   EXPECT_LE(ErrorOverMax(gradients[0], gradients[1]), 1e-5);
+}
+
+// What the routers of a pass saw and chose, by layer.
+class SeenRoutes : public Observer {
+ public:
+  void OnRoute(int64_t, const RouterOutput& routed) override {
+    Layer& layer = layers.emplace_back();
+    layer.x.assign(routed.x.data, routed.x.data + routed.x.size());
+    layer.scores.assign(routed.scores.data, routed.scores.data + routed.scores.size());
+    layer.routed = routed.routed;
+  }
+  struct Layer {
+    std::vector<float> x;
+    std::vector<float> scores;
+    std::vector<RoutedToken> routed;
+  };
+  std::vector<Layer> layers;
+};
+
+// Williams 1992: with choices e_t that were drawn, d gate = Σ_t A_t · ∇ log p_t(e_t), where A_t is
+// what the loss of row t is above the mean of rows with a target, over all targets of the batch.
+TEST_F(GradientPassTest, DrawnChoicesAreJudgedByTheLoss) {
+  nlohmann::json config = TinyMixtralConfig();
+  config["num_experts_per_tok"] = 1;
+  config["moiety_router"] = {{"strategy", "hard"}, {"estimator", "reinforce"}};
+  Context context(2, *AvailableKernels().back(), MemoryBudget::kUnlimited);
+  auto trained = NewTrainedModel(context, config, "config.json", 1, 0.3F);
+  ASSERT_TRUE(trained.ok()) << trained.status().message();
+  GradientPass pass(context, *trained->model, &trained->parameters, {});
+  const TrainingNoise noise = {.seed = 5, .step = 3};
+  constexpr int64_t kAllTargets = 20;  // of a batch that this is a part of
+  // The loss of each row: that of a pass where it has the only target.
+  std::vector<double> losses;
+  double mean = 0;
+  for (size_t s = 0; s < targets_.size(); ++s) {
+    for (size_t t = 0; t < targets_[s].size(); ++t) {
+      Sequences one = targets_;
+      for (auto& sequence : one) std::fill(sequence.begin(), sequence.end(), kIgnoredTarget);
+      one[s][t] = targets_[s][t];
+      const auto found = pass.Run(Pairs(ids_, one), 1, 1, noise);
+      ASSERT_TRUE(found.ok());
+      losses.push_back(found->cross_entropy);
+      mean += found->cross_entropy / 7;
+    }
+  }
+  std::fill(trained->parameters.gradients().begin(), trained->parameters.gradients().end(), 0.0F);
+  SeenRoutes seen;
+  ASSERT_TRUE(pass.Run(pairs_, kAllTargets, 1, noise, &seen).ok());
+
+  ASSERT_EQ(seen.layers.size(), 2U);
+  for (size_t l = 0; l < 2; ++l) {
+    const SeenRoutes::Layer& layer = seen.layers[l];
+    ASSERT_EQ(layer.routed.size(), losses.size());
+    const size_t d_model = layer.x.size() / losses.size();
+    std::vector<float> expected(3 * d_model);
+    for (size_t t = 0; t < losses.size(); ++t) {
+      // The last row of each sequence has no target.
+      const bool ignored = t == 4 || t == 6 || t == 9;
+      const double advantage = ignored ? 0 : (losses[t] - mean) / kAllTargets;
+      for (size_t e = 0; e < 3; ++e) {
+        const double slope = (static_cast<size_t>(layer.routed[t].expert) == e ? 1.0 : 0.0) -
+                             static_cast<double>(layer.scores[t * 3 + e]);
+        for (size_t k = 0; k < d_model; ++k) {
+          expected[e * d_model + k] +=
+              static_cast<float>(advantage * slope * static_cast<double>(layer.x[t * d_model + k]));
+        }
+      }
+    }
+    const auto& all = trained->parameters.all();
+    const auto gate = std::find_if(all.begin(), all.end(), [&](const Parameter& p) {
+      return p.name == "model.layers." + std::to_string(l) + ".block_sparse_moe.gate.weight";
+    });
+    ASSERT_NE(gate, all.end());
+    EXPECT_LE(ErrorOverMax(gate->gradient, expected), 1e-5) << "layer " << l;
+  }
 }
 
 TEST_F(GradientPassTest, RefusesWhatIsNoSequence) {
