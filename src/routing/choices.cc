@@ -171,11 +171,13 @@ void KeepChoices(Exec& exec, const std::vector<int32_t>& kept, Matrix& weights, 
 }
 
 void WeighChoices(Exec& exec, const RouterInput& input, const RouterOptions& options,
-                  RouterOutput& out) {
+                  RouterOutput& out, float scale, float eps) {
   Matrix weights = TakeChoices(exec, out.scores, out.routed);
-  if (options.renormalize) weights = NormalizeChoices(exec, weights, out.routed);
-  if (options.scale != 1) weights = Scale(exec, weights, static_cast<float>(options.scale));
-  if (options.renormalize) out.weight_sum = static_cast<float>(options.scale);
+  if (options.renormalize) {
+    weights = NormalizeChoices(exec, weights, out.routed, eps);
+    out.weight_sum = scale;
+  }
+  if (scale != 1) weights = Scale(exec, weights, scale);
   if (exec.tape() != nullptr && options.capacity_factor > 0) {
     const auto kept = ChoicesWithRoom(input, options.capacity_factor, options.top_k, out);
     KeepChoices(exec, kept, weights, out);

@@ -50,10 +50,11 @@ void SetWeights(Exec& exec, const Matrix& weights, RouterOutput& out);
 void KeepChoices(Exec& exec, const std::vector<int32_t>& kept, Matrix& weights, RouterOutput& out);
 
 // The end of most strategies: weights of the choices in out.routed are their scores (out.scores),
-// renormalised and scaled as the options say; while training, choices beyond the capacity are
-// dropped after that, so the others keep their weights.
+// renormalised as the options say (`eps` as in NormalizeChoices, for scores that may all be 0),
+// then times `scale`; while training, choices beyond the capacity are dropped after that, so the
+// others keep their weights.
 void WeighChoices(Exec& exec, const RouterInput& input, const RouterOptions& options,
-                  RouterOutput& out);
+                  RouterOutput& out, float scale = 1, float eps = 0);
 
 }  // namespace moiety
 

@@ -26,8 +26,9 @@ struct RoutedToken {
 
 // What a router sees of one call.
 struct RouterInput {
-  Matrix logits;  // [num_tokens, Router::gate_rows()] = x · gateᵀ; for most strategies a column is
-                  // an expert. Empty without a gate.
+  // [num_tokens, Router::gate_rows()] = x · gateᵀ; for most strategies a column is an expert. Empty
+  // without a gate.
+  Matrix logits = {};
   std::span<const Segment> segments = {};   // which rows belong to which sequence
   Matrix x = {};                            // [num_tokens, d_model] the layer's input
   std::span<const int32_t> ids = {};        // [num_tokens] the tokens

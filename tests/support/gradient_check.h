@@ -38,11 +38,15 @@ struct GradientCase {
   std::function<std::vector<double>(const Reals& variables)> formula;
   // Terms of the longest sum that a value or an element of a gradient is.
   int64_t terms = 1;
+  // Whether the operation does something else without a tape.
+  bool trains_otherwise = false;
 };
 
 // With the loss Σ c · y for random c (or that of the operation itself), in each variable:
 //   - gradients are the central differences of the formula, and are added to what is there;
-//   - outputs have the bits that they have without a tape, and are those of the formula;
+//   - outputs have the bits that they have without a tape (unless trains_otherwise), and are those
+//   of
+//     the formula;
 //   - outputs and gradients have the same bits for any number of threads and with any kernels.
 void ExpectGradients(const GradientCase& c);
 

@@ -11,7 +11,6 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <queue>
 #include <utility>
 
 #include "base/format.h"
@@ -22,25 +21,185 @@
 namespace moiety {
 namespace {
 
-// A place at an expert: what was bid for it, and by whom. The cheapest place is on top.
-using Bid = std::pair<double, int32_t>;
-using Places = std::priority_queue<Bid, std::vector<Bid>, std::greater<>>;
-
-// How many tokens each expert takes.
-std::vector<size_t> Rooms(const Matrix& values) {
-  const auto num_experts = static_cast<size_t>(values.cols);
-  std::vector<double> sums(num_experts);
-  for (int64_t t = 0; t < values.rows; ++t) {
-    for (size_t e = 0; e < num_experts; ++e) sums[e] += static_cast<double>(values.Row(t)[e]);
-  }
-  std::vector<size_t> order(num_experts);
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return sums[a] > sums[b]; });
-  std::vector<size_t> rooms(num_experts, static_cast<size_t>(values.rows / values.cols));
-  for (int64_t i = 0; i < values.rows % values.cols; ++i) ++rooms[order[static_cast<size_t>(i)]];
-  return rooms;
+// What was bid for a place at an expert, and by whom.
+struct Bid {
+  double price;
+  int32_t bidder;  // a token, a filler, or kNobody
+};
+constexpr int32_t kNobody = -1;
+constexpr int32_t kReserve = -2;  // a filler's place that nobody has yet, with its price
+bool Dearer(const Bid& a, const Bid& b) {
+  return a.price != b.price ? a.price > b.price : a.bidder > b.bidder;
 }
+
+// The auction in whole numbers, which the doubles hold exactly. Every expert has ⌈tokens / experts⌉
+// places; where that is too many, fillers that value all experts alike bid for them too, at most
+// one to an expert, so that loads are ⌊⌋ or ⌈⌉ of tokens / experts. Places of an expert are alike:
+// what a token pays attention to is the price of the cheapest.
+class Auction {
+ public:
+  explicit Auction(const Matrix& values)
+      : num_tokens_(static_cast<size_t>(values.rows)),
+        num_experts_(static_cast<size_t>(values.cols)),
+        room_((num_tokens_ + num_experts_ - 1) / num_experts_),
+        values_(num_tokens_ * num_experts_),
+        places_(num_experts_ * room_, Bid{0, kNobody}),
+        prices_(num_experts_, 0.0),
+        fillers_(num_experts_, kNobody),
+        filler_bids_(num_experts_, 0.0) {
+    SetValues(values);
+  }
+
+  std::vector<int32_t> Run() {
+    // Prices are roughly right first, then exactly (Bertsekas 1992, section 4): bids that raise a
+    // price by at least 1 end at the best sum, as that loses less than 1 per place of sums that are
+    // multiples of more than the number of places.
+    for (double raise = std::max(1.0, std::floor(range_ / kFirstShare));;
+         raise = std::max(1.0, std::floor(raise / kFiner))) {
+      Bidding(raise);
+      if (raise == 1) break;
+    }
+    std::vector<int32_t> assigned(num_tokens_);
+    for (size_t i = 0; i < places_.size(); ++i) {
+      const auto bidder = static_cast<size_t>(places_[i].bidder);
+      if (bidder < num_tokens_) assigned[bidder] = static_cast<int32_t>(i / room_);
+    }
+    return assigned;
+  }
+
+ private:
+  static constexpr double kFirstShare = 8;
+  static constexpr double kFiner = 8;
+
+  // Distances to a token's best value, as multiples of the number of places + 1.
+  void SetValues(const Matrix& values) {
+    std::vector<double> best(num_tokens_);
+    double range = 0;
+    for (size_t t = 0; t < num_tokens_; ++t) {
+      const float* const row = values.Row(static_cast<int64_t>(t));
+      const auto [low, high] = std::minmax_element(row, row + num_experts_);
+      best[t] = static_cast<double>(*high);
+      range = std::max(range, best[t] - static_cast<double>(*low));
+    }
+    if (range == 0) return;
+    const auto step = static_cast<double>(places_.size() + 1);
+    // As fine as f32 is, but such that prices, which are at most experts · range, stay exact.
+    const double units = std::min(0x1p24, 0x1p50 / (step * static_cast<double>(num_experts_)));
+    for (size_t i = 0; i < values_.size(); ++i) {
+      const double distance = best[i / num_experts_] - static_cast<double>(values.data[i]);
+      values_[i] = -step * std::round(distance / range * units);
+    }
+    range_ = step * std::round(units);
+  }
+
+  Bid* PlacesOf(size_t expert) { return places_.data() + expert * room_; }
+  // What a filler would have to pay: it takes the place of another one, if there is one.
+  double FillerPrice(size_t expert) const {
+    return fillers_[expert] == kNobody ? prices_[expert] : filler_bids_[expert];
+  }
+
+  // Everybody bids until all places are taken.
+  void Bidding(double raise) {
+    // All fillers paid about the same, often more than tokens did beside them.
+    double reserve = std::numeric_limits<double>::infinity();
+    for (size_t e = 0; e < num_experts_; ++e) {
+      if (fillers_[e] != kNobody) reserve = std::min(reserve, filler_bids_[e]);
+    }
+    const bool has_fillers = places_.size() > num_tokens_;
+    for (size_t e = 0; e < num_experts_; ++e) {
+      Bid* const places = PlacesOf(e);
+      std::fill_n(places, room_, Bid{prices_[e], kNobody});
+      if (!has_fillers) continue;
+      fillers_[e] = kReserve;
+      filler_bids_[e] = std::isfinite(reserve) ? std::max(prices_[e], reserve) : prices_[e];
+      places[room_ - 1] = {filler_bids_[e], kReserve};
+      std::make_heap(places, places + room_, Dearer);
+      prices_[e] = places->price;
+    }
+    std::vector<int32_t> waiting(places_.size());
+    std::iota(waiting.rbegin(), waiting.rend(), 0);
+    while (!waiting.empty()) {
+      const int32_t bidder = waiting.back();
+      waiting.pop_back();
+      const int32_t evicted = static_cast<size_t>(bidder) < num_tokens_ ? TokenBids(bidder, raise)
+                                                                        : FillerBids(bidder, raise);
+      if (evicted >= 0) waiting.push_back(evicted);
+    }
+  }
+
+  int32_t TokenBids(int32_t token, double raise) {
+    const double* const values = values_.data() + static_cast<size_t>(token) * num_experts_;
+    // Largest and second largest gain, in lanes that a compiler can compute side by side.
+    constexpr size_t kLanes = 4;
+    constexpr double kLowest = -std::numeric_limits<double>::infinity();
+    double best[kLanes] = {kLowest, kLowest, kLowest, kLowest};
+    double second[kLanes] = {kLowest, kLowest, kLowest, kLowest};
+    const auto add = [&](size_t lane, double gain) {
+      const double less = gain < best[lane] ? gain : best[lane];
+      second[lane] = second[lane] < less ? less : second[lane];
+      best[lane] = best[lane] < gain ? gain : best[lane];
+    };
+    const size_t whole = num_experts_ / kLanes * kLanes;
+    for (size_t e = 0; e < whole; e += kLanes) {
+      for (size_t lane = 0; lane < kLanes; ++lane) add(lane, values[e + lane] - prices_[e + lane]);
+    }
+    for (size_t e = whole; e < num_experts_; ++e) add(e - whole, values[e] - prices_[e]);
+    for (size_t lane = 1; lane < kLanes; ++lane) {
+      add(0, best[lane]);
+      add(0, second[lane]);
+    }
+    size_t expert = 0;
+    while (values[expert] - prices_[expert] != best[0]) ++expert;
+    return Take(expert, {prices_[expert] + (best[0] - second[0]) + raise, token});
+  }
+
+  int32_t FillerBids(int32_t filler, double raise) {
+    double best = std::numeric_limits<double>::infinity();
+    double second = best;
+    size_t expert = 0;
+    for (size_t e = 0; e < num_experts_; ++e) {
+      const double price = FillerPrice(e);
+      if (price < best) {
+        second = std::exchange(best, price);
+        expert = e;
+      } else {
+        second = std::min(second, price);
+      }
+    }
+    const double bid = second + raise;
+    filler_bids_[expert] = bid;
+    const int32_t other = std::exchange(fillers_[expert], filler);
+    if (other == kNobody) return Take(expert, {bid, filler});
+    Bid* const places = PlacesOf(expert);
+    *std::find_if(places, places + room_, [other](const Bid& b) { return b.bidder == other; }) = {
+        bid, filler};
+    std::make_heap(places, places + room_, Dearer);
+    prices_[expert] = places->price;
+    return other;
+  }
+
+  // Takes the cheapest place of an expert. Returns who had it.
+  int32_t Take(size_t expert, const Bid& bid) {
+    Bid* const places = PlacesOf(expert);
+    std::pop_heap(places, places + room_, Dearer);
+    const int32_t evicted = std::exchange(places[room_ - 1], bid).bidder;
+    std::push_heap(places, places + room_, Dearer);
+    prices_[expert] = places->price;
+    // A filler that bids itself is noted already.
+    if (evicted != kNobody && evicted == fillers_[expert]) fillers_[expert] = kNobody;
+    return evicted;
+  }
+
+  size_t num_tokens_;
+  size_t num_experts_;
+  size_t room_;                 // places of an expert
+  std::vector<double> values_;  // [num_tokens, num_experts]
+  double range_ = 0;            // of these
+  std::vector<Bid> places_;  // [num_experts, room], of each expert a heap with the cheapest on top
+  std::vector<double> prices_;       // [num_experts] of the cheapest
+  std::vector<int32_t> fillers_;     // [num_experts] the filler there
+  std::vector<double> filler_bids_;  // [num_experts] and its bid
+};
 
 class BaseRouter : public Router {
  public:
@@ -57,13 +216,16 @@ class BaseRouter : public Router {
     if (exec.tape() == nullptr || !finite) {  // of what is not finite, the step says so later
       ChooseTop(input.logits, 1, out);
     } else {
-      for (const Segment& s : Sequences(input, out.num_tokens)) {
+      const std::vector<Segment> sequences = Sequences(input, out.num_tokens);
+      out.routed.resize(static_cast<size_t>(out.num_tokens));
+      exec.pool().ParallelFor(static_cast<int64_t>(sequences.size()), [&](int64_t i) {
+        const Segment& s = sequences[static_cast<size_t>(i)];
         const auto experts = AssignEvenly({input.logits.Row(s.begin), s.count, input.logits.cols});
-        for (int64_t i = 0; i < s.count; ++i) {
-          out.routed.push_back(
-              {static_cast<int32_t>(s.begin + i), experts[static_cast<size_t>(i)], 0});
+        for (int64_t k = 0; k < s.count; ++k) {
+          out.routed[static_cast<size_t>(s.begin + k)] = {static_cast<int32_t>(s.begin + k),
+                                                          experts[static_cast<size_t>(k)], 0};
         }
-      }
+      });
     }
     SetWeights(exec, TakeChoices(exec, out.scores, out.routed), out);
   }
@@ -74,55 +236,11 @@ class BaseRouter : public Router {
 
 }  // namespace
 
-std::vector<int32_t> AssignEvenly(const Matrix& values, double tolerance) {
-  std::vector<int32_t> assigned(static_cast<size_t>(values.rows), 0);
-  if (values.size() == 0 || values.cols == 1) return assigned;
-  const std::vector<size_t> rooms = Rooms(values);
-  const auto [least, most] = std::minmax_element(values.data, values.data + values.size());
-  // Not so small that it is lost when added to a value.
-  const double largest =
-      std::max(std::abs(static_cast<double>(*least)), std::abs(static_cast<double>(*most)));
-  const double raise =
-      tolerance *
-      std::max({static_cast<double>(*most) - static_cast<double>(*least), 1e-6 * largest, 1e-30});
-  std::vector<Places> places(rooms.size());
-  // What a place at an expert costs; without places it cannot be had.
-  const auto price = [&](size_t e) {
-    if (rooms[e] == 0) return std::numeric_limits<double>::infinity();
-    return places[e].size() < rooms[e] ? 0 : places[e].top().first;
-  };
-  std::vector<int32_t> waiting(static_cast<size_t>(values.rows));
-  std::iota(waiting.rbegin(), waiting.rend(), 0);
-  while (!waiting.empty()) {
-    const int32_t token = waiting.back();
-    waiting.pop_back();
-    double best = -std::numeric_limits<double>::infinity();
-    double second = best;
-    size_t expert = 0;
-    for (size_t e = 0; e < rooms.size(); ++e) {
-      const double gain = static_cast<double>(values.Row(token)[e]) - price(e);
-      if (gain > best) {
-        second = std::exchange(best, gain);
-        expert = e;
-      } else {
-        second = std::max(second, gain);
-      }
-    }
-    // With one expert left to bid for, any price will do.
-    const double step = std::isfinite(second) ? best - second : 0;
-    const double bid = price(expert) + step + raise;
-    if (places[expert].size() == rooms[expert]) {
-      waiting.push_back(places[expert].top().second);
-      places[expert].pop();
-    }
-    places[expert].emplace(bid, token);
+std::vector<int32_t> AssignEvenly(const Matrix& values) {
+  if (values.rows == 0 || values.cols == 1) {
+    return std::vector<int32_t>(static_cast<size_t>(values.rows), 0);
   }
-  for (size_t e = 0; e < places.size(); ++e) {
-    for (; !places[e].empty(); places[e].pop()) {
-      assigned[static_cast<size_t>(places[e].top().second)] = static_cast<int32_t>(e);
-    }
-  }
-  return assigned;
+  return Auction(values).Run();
 }
 
 Result<std::unique_ptr<const Router>> MakeBaseRouter(const RouterOptions& options, int64_t) {

@@ -10,12 +10,11 @@
 namespace moiety {
 
 // An expert for each token such that no two loads differ by more than 1 and the sum of values is
-// the largest that there is, but for at most num_tokens · tolerance · (largest - smallest value):
-// the auction of Bertsekas 1992, "Auction algorithms for network flow problems", with as many
-// places at an expert as it may take. Which experts take one more than others, where tokens do not
-// divide by experts: those with the largest sums of values.
+// the largest that there is, values being rounded to 2^-24 of the largest difference within a row
+// (coarser from some 2^26 / num_experts tokens on): the auction of Bertsekas 1992, "Auction
+// algorithms for network flow problems", with as many places at an expert as it may take.
 //   values [num_tokens, num_experts], finite → [num_tokens]
-std::vector<int32_t> AssignEvenly(const Matrix& values, double tolerance = 1e-3);
+std::vector<int32_t> AssignEvenly(const Matrix& values);
 
 }  // namespace moiety
 

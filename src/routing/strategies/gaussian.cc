@@ -31,85 +31,98 @@ double SquaredNorm(const float* values, int64_t count) {
 // The exponents above, from the products x · μᵀ [num_tokens, num_experts].
 class GaussianLogits {
  public:
-  GaussianLogits(const Matrix& x, const Matrix& products, const RouterInput& input)
-      : x_(x),
+  GaussianLogits(Exec& exec, const Matrix& products, const RouterInput& input)
+      : x_(input.x),
         products_(products),
         means_(input.weights[0]),
         log_variance_(input.weights[1]),
-        log_prior_(input.weights[2]) {
-    std::vector<float> mean(static_cast<size_t>(x.cols));
+        log_prior_(input.weights[2]),
+        norms_(static_cast<size_t>(products.rows)),
+        mean_norms_(static_cast<size_t>(products.cols)) {
     for (int64_t e = 0; e < products.cols; ++e) {
-      DecodeRowOf(*means_.operator->(), e, mean.data());
-      mean_norms_.push_back(SquaredNorm(mean.data(), x.cols));
+      scales_.push_back(ExactExp(-static_cast<double>(log_variance_.f32()[e])) /
+                        static_cast<double>(x_.cols));
     }
+    exec.pool().ParallelFor(products.rows, [&](int64_t t) {
+      norms_[static_cast<size_t>(t)] = SquaredNorm(x_.Row(t), x_.cols);
+    });
+    exec.pool().ParallelFor(products.cols, [&](int64_t e) {
+      mean_norms_[static_cast<size_t>(e)] = SquaredNorm(Mean(e).data(), x_.cols);
+    });
   }
 
   Matrix Compute(Exec& exec) const {
     const Matrix y = exec.NewMatrix(products_.rows, products_.cols);
     if (!exec.ok()) return {};
-    for (int64_t t = 0; t < y.rows; ++t) {
-      const double norm = SquaredNorm(x_.Row(t), x_.cols);
+    exec.pool().ParallelFor(y.rows, [&](int64_t t) {
       for (int64_t e = 0; e < y.cols; ++e) {
         const auto log_variance = static_cast<double>(log_variance_.f32()[e]);
         y.Row(t)[e] = static_cast<float>(static_cast<double>(log_prior_.f32()[e]) -
-                                         log_variance / 2 - Exponent(norm, t, e));
+                                         log_variance / 2 - Exponent(t, e));
       }
-    }
-    exec.Record(products_, y,
-                [self = *this, tape = exec.tape()](const Matrix& dy, const Matrix& dproducts) {
-                  self.Back(*tape, dy, dproducts);
-                });
+    });
+    exec.Record(products_, y, [self = *this, &exec](const Matrix& dy, const Matrix& dproducts) {
+      self.Back(exec, dy, dproducts);
+    });
     return y;
   }
 
  private:
-  double Scale(int64_t e) const {  // 1 / (d v_e)
-    return ExactExp(-static_cast<double>(log_variance_.f32()[e])) / static_cast<double>(x_.cols);
-  }
-  // |x - μ_e|² / (2 d v_e)
-  double Exponent(double norm, int64_t t, int64_t e) const {
-    const double squares =
-        norm + mean_norms_[static_cast<size_t>(e)] - 2 * static_cast<double>(products_.Row(t)[e]);
-    return squares * Scale(e) / 2;
+  // μ_e, in whatever type the weight is.
+  std::vector<float> Mean(int64_t e) const {
+    std::vector<float> mean(static_cast<size_t>(x_.cols));
+    DecodeRowOf(*means_.operator->(), e, mean.data());
+    return mean;
   }
 
-  void Back(Tape& tape, const Matrix& dy, const Matrix& dproducts) const {
+  // |x - μ_e|² / (2 d v_e)
+  double Exponent(int64_t t, int64_t e) const {
+    const double squares = norms_[static_cast<size_t>(t)] + mean_norms_[static_cast<size_t>(e)] -
+                           2 * static_cast<double>(products_.Row(t)[e]);
+    return squares * scales_[static_cast<size_t>(e)] / 2;
+  }
+
+  void Back(Exec& exec, const Matrix& dy, const Matrix& dproducts) const {
+    Tape& tape = *exec.tape();
     const Matrix dx = tape.Gradient(x_);
     if (dx.data == nullptr) return;
     float* const dmeans = tape.Gradient(means_);
-    std::vector<float> mean(static_cast<size_t>(x_.cols));
     float* const dlog_variance = tape.Gradient(log_variance_);
     float* const dlog_prior = tape.Gradient(log_prior_);
-    for (int64_t e = 0; e < dy.cols; ++e) {
-      const double scale = Scale(e);
+    exec.pool().ParallelFor(dy.rows, [&](int64_t t) {
+      double sum = 0;
+      for (int64_t e = 0; e < dy.cols; ++e) {
+        const double d = static_cast<double>(dy.Row(t)[e]) * scales_[static_cast<size_t>(e)];
+        dproducts.Row(t)[e] += static_cast<float>(d);
+        sum += d;
+      }
+      for (int64_t k = 0; k < x_.cols; ++k) dx.Row(t)[k] -= static_cast<float>(sum) * x_.Row(t)[k];
+    });
+    exec.pool().ParallelFor(dy.cols, [&](int64_t e) {
       double sum = 0;
       double variance = 0;
       for (int64_t t = 0; t < dy.rows; ++t) {
         const auto d = static_cast<double>(dy.Row(t)[e]);
         sum += d;
-        variance += d * (Exponent(SquaredNorm(x_.Row(t), x_.cols), t, e) - 0.5);
-        dproducts.Row(t)[e] += static_cast<float>(d * scale);
+        variance += d * (Exponent(t, e) - 0.5);
       }
       if (dlog_prior != nullptr) dlog_prior[e] += static_cast<float>(sum);
       if (dlog_variance != nullptr) dlog_variance[e] += static_cast<float>(variance);
-      if (dmeans == nullptr) continue;
-      DecodeRowOf(*means_.operator->(), e, mean.data());
-      for (int64_t k = 0; k < x_.cols; ++k) {
-        dmeans[e * x_.cols + k] -=
-            static_cast<float>(sum * scale * static_cast<double>(mean[static_cast<size_t>(k)]));
+      if (dmeans == nullptr) return;
+      const auto factor = static_cast<float>(sum * scales_[static_cast<size_t>(e)]);
+      const std::vector<float> mean = Mean(e);
+      for (size_t k = 0; k < mean.size(); ++k) {
+        dmeans[e * x_.cols + static_cast<int64_t>(k)] -= factor * mean[k];
       }
-    }
-    for (int64_t t = 0; t < dy.rows; ++t) {
-      double sum = 0;
-      for (int64_t e = 0; e < dy.cols; ++e) sum += static_cast<double>(dy.Row(t)[e]) * Scale(e);
-      for (int64_t k = 0; k < x_.cols; ++k) dx.Row(t)[k] -= static_cast<float>(sum) * x_.Row(t)[k];
-    }
+    });
   }
 
   Matrix x_;
   Matrix products_;
   WeightRef means_, log_variance_, log_prior_;
-  std::vector<double> mean_norms_;
+  std::vector<double> scales_;      // [num_experts] 1 / (d v_e)
+  std::vector<double> norms_;       // [num_tokens] |x|²
+  std::vector<double> mean_norms_;  // [num_experts] |μ_e|²
 };
 
 class GaussianRouter : public Router {
@@ -127,7 +140,7 @@ class GaussianRouter : public Router {
     out.Reset(input, options_.num_experts);
     const Matrix products = Linear(exec, input.x, input.weights[0]);
     if (!exec.ok()) return;
-    out.logits = GaussianLogits(input.x, products, input).Compute(exec);
+    out.logits = GaussianLogits(exec, products, input).Compute(exec);
     out.scores = Softmax(exec, out.logits);
     if (!exec.ok()) return;
     ChooseTop(out.logits, options_.top_k, out);

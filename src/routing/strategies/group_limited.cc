@@ -27,7 +27,7 @@ class GroupLimitedRouter : public Router {
     std::copy_n(input.logits.data, keys.size(), keys.data);
     CloseGroups(keys, options_, 1);
     ChooseTop(keys, options_.top_k, out);
-    WeighChoices(exec, input, options_, out);
+    WeighChoices(exec, input, options_, out, static_cast<float>(options_.scale));
   }
 
  private:

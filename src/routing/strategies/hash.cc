@@ -1,12 +1,14 @@
 // "hash": a token's id says where it goes; nothing is learned, nothing can collapse.
 //
 //   experts = table[id], k different ones with weight 1/k each
+//   logits = scores = 1/k at these, else 0
 //
 // Roller et al. 2021, "Hash layers for large sparse models", section 3.1: a random table, or a
 // balanced one, made from how often tokens occur.
 #include "routing/strategies/hash.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <numeric>
 #include <utility>
 
@@ -29,6 +31,11 @@ class HashRouter : public Router {
     out.scores = exec.NewMatrix(out.num_tokens, out.num_experts);
     out.logits = out.scores;
     if (!exec.ok()) return;
+    if (static_cast<int64_t>(input.ids.size()) != out.num_tokens) {
+      exec.Fail(InvalidArgument(Format("router hash: expected the ids of {} tokens, found {}",
+                                       out.num_tokens, input.ids.size())));
+      return;
+    }
     const float share = 1 / static_cast<float>(options_.top_k);
     std::fill_n(weights.data, weights.size(), share);
     std::fill_n(out.scores.data, out.scores.size(), 0.0F);
@@ -44,19 +51,21 @@ class HashRouter : public Router {
 
  private:
   bool Choose(Exec& exec, int32_t id, int32_t token, RouterOutput& out) const {
+    const auto top_k = static_cast<size_t>(options_.top_k);
+    const size_t vocab_size = options_.table.empty()
+                                  ? size_t{INT32_MAX} + 1  // as many as there can be
+                                  : options_.table.size() / top_k;
+    if (id < 0 || static_cast<size_t>(id) >= vocab_size) {
+      exec.Fail(InvalidArgument(
+          Format("router hash: its table has {} tokens, found id {}", vocab_size, id)));
+      return false;
+    }
     if (options_.table.empty()) {
       AddRandom(id, token, out);
       return true;
     }
-    const size_t first = static_cast<size_t>(id) * static_cast<size_t>(options_.top_k);
-    if (id < 0 || first + static_cast<size_t>(options_.top_k) > options_.table.size()) {
-      exec.Fail(
-          InvalidArgument(Format("router hash: its table has {} tokens, found id {}",
-                                 options_.table.size() / static_cast<size_t>(options_.top_k), id)));
-      return false;
-    }
-    for (size_t i = 0; i < static_cast<size_t>(options_.top_k); ++i) {
-      out.routed.push_back({token, options_.table[first + i], 0});
+    for (size_t i = 0; i < top_k; ++i) {
+      out.routed.push_back({token, options_.table[static_cast<size_t>(id) * top_k + i], 0});
     }
     return true;
   }
@@ -115,11 +124,18 @@ Result<std::unique_ptr<const Router>> MakeHashRouter(const RouterOptions& option
     return InvalidArgument(Format("router hash: a table of {} experts has not {} for each token",
                                   table.size(), options.top_k));
   }
+  const auto top_k = static_cast<size_t>(options.top_k);
   for (size_t i = 0; i < table.size(); ++i) {
-    if (table[i] >= 0 && table[i] < options.num_experts) continue;
-    return InvalidArgument(Format("router hash: the table sends token {} to expert {} of {}",
-                                  i / static_cast<size_t>(options.top_k), table[i],
-                                  options.num_experts));
+    if (table[i] < 0 || table[i] >= options.num_experts) {
+      return InvalidArgument(Format("router hash: the table sends token {} to expert {} of {}",
+                                    i / top_k, table[i], options.num_experts));
+    }
+    const auto first = table.begin() + static_cast<ptrdiff_t>(i / top_k * top_k);
+    const auto current = table.begin() + static_cast<ptrdiff_t>(i);
+    if (std::find(first, current, table[i]) != current) {
+      return InvalidArgument(
+          Format("router hash: the table sends token {} to expert {} twice", i / top_k, table[i]));
+    }
   }
   return std::unique_ptr<const Router>(std::make_unique<HashRouter>(options));
 }

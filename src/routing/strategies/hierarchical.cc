@@ -91,25 +91,26 @@ class HierarchicalRouter : public Router {
       }
     }
     // What reaches a sibling: its leaves' gradients less its share of all its siblings' leaves'.
-    exec.Record(nodes, leaves.logits, [this, nodes](const Matrix& dlogits, const Matrix& dnodes) {
-      for (int64_t t = 0; t < nodes.rows; ++t) {
-        ForSiblings([&](int64_t first, int64_t leaf, int64_t under) {
-          const double sum = LogSum(nodes.Row(t) + first);
-          double all = 0;
-          for (int64_t i = 0; i < options_.branching * under; ++i) {
-            all += static_cast<double>(dlogits.Row(t)[leaf + i]);
-          }
-          for (int64_t child = 0; child < options_.branching; ++child) {
-            double own = 0;
-            for (int64_t i = 0; i < under; ++i) {
-              own += static_cast<double>(dlogits.Row(t)[leaf + child * under + i]);
-            }
-            const double p = ExactExp(static_cast<double>(nodes.Row(t)[first + child]) - sum);
-            dnodes.Row(t)[first + child] += static_cast<float>(own - p * all);
+    exec.Record(
+        nodes, leaves.logits, [self = *this, nodes](const Matrix& dlogits, const Matrix& dnodes) {
+          for (int64_t t = 0; t < nodes.rows; ++t) {
+            self.ForSiblings([&](int64_t first, int64_t leaf, int64_t under) {
+              const double sum = self.LogSum(nodes.Row(t) + first);
+              double all = 0;
+              for (int64_t i = 0; i < self.options_.branching * under; ++i) {
+                all += static_cast<double>(dlogits.Row(t)[leaf + i]);
+              }
+              for (int64_t child = 0; child < self.options_.branching; ++child) {
+                double own = 0;
+                for (int64_t i = 0; i < under; ++i) {
+                  own += static_cast<double>(dlogits.Row(t)[leaf + child * under + i]);
+                }
+                const double p = ExactExp(static_cast<double>(nodes.Row(t)[first + child]) - sum);
+                dnodes.Row(t)[first + child] += static_cast<float>(own - p * all);
+              }
+            });
           }
         });
-      }
-    });
     exec.Record(leaves.logits, leaves.scores,
                 [scores = leaves.scores](const Matrix& dscores, const Matrix& dlogits) {
                   for (int64_t i = 0; i < scores.size(); ++i) {
@@ -130,7 +131,7 @@ Result<std::unique_ptr<const Router>> MakeHierarchicalRouter(const RouterOptions
   MOIETY_RETURN_IF_ERROR(CheckTopK("hierarchical", options));
   int64_t left = options.num_experts;
   while (options.branching >= 2 && left % options.branching == 0) left /= options.branching;
-  if (left != 1) {
+  if (options.branching < 2 || left != 1) {
     return InvalidArgument(Format(
         "router hierarchical: {} experts are not the leaves of a tree with {} branches at a node: "
         "their number must be a power of branching",

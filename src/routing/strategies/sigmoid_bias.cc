@@ -36,7 +36,8 @@ class SigmoidBiasRouter : public Router {
     }
     CloseGroups(keys, options_, 2);
     ChooseTop(keys, options_.top_k, out);
-    WeighChoices(exec, input, options_, out);
+    // Sigmoids can all be 0 at the chosen experts, unlike probabilities.
+    WeighChoices(exec, input, options_, out, static_cast<float>(options_.scale), 1e-20F);
   }
 
  private:

@@ -18,6 +18,7 @@ Result<std::unique_ptr<const Router>> MakeSoftRouter(const RouterOptions& option
   }
   RouterOptions all = options;
   all.renormalize = false;  // they sum to one
+  all.capacity_factor = 0;
   return MakeTopKRouter(all, d_model);
 }
 
