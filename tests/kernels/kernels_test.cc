@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "quant/weight_panels.h"
 #include "support/bits.h"
 #include "support/owned_weight.h"
 #include "support/random_values.h"
@@ -129,6 +130,41 @@ TEST_P(Kernels, MatmulOfManyBlocks) {
       const auto w = AwkwardValues(c.outputs * c.depth, 5);
       ASSERT_TRUE(SameBits(RunMatmul(table_, type, c, x, w), RunMatmul(ref_, type, c, x, w)))
           << "type " << type << ", " << rows << " × " << depth << " × " << outputs;
+    }
+  }
+}
+
+// Weights in panels give what rows give: panels of 8 outputs, and what is behind the last one.
+TEST_P(Kernels, MatmulOfPanels) {
+  for (size_t type = 0; type < kWeightTypes.size(); ++type) {
+    for (const auto& [outputs, depth] :
+         std::vector<std::array<int64_t, 2>>{{8, 32}, {12, 64}, {19, 96}, {37, 1056}, {40, 544}}) {
+      for (const int64_t rows : {1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33, 97}) {
+        const auto x = AwkwardValues(rows * depth, 4);
+        const auto w = AwkwardValues(outputs * depth, 5);
+        const std::vector<std::byte> in_rows = ToBytes(w, kWeightTypes[type]);
+        std::vector<std::byte> panels = in_rows;
+        MakePanels(kWeightTypes[type], in_rows.data(), depth, outputs / 8 * 8, panels.data());
+        const auto run = [&](const KernelTable& table, const std::vector<std::byte>& weights,
+                             BlockLayout layout) {
+          std::vector<float> y(static_cast<size_t>(rows * outputs), kGuard);
+          table.matmul[type]({.x = x.data(),
+                              .x_stride = depth,
+                              .w = weights.data(),
+                              .bias = nullptr,
+                              .y = y.data(),
+                              .y_stride = outputs,
+                              .rows = rows,
+                              .outputs = outputs,
+                              .depth = depth,
+                              .layout = layout});
+          return y;
+        };
+        const std::vector<float> expected = run(ref_, in_rows, BlockLayout::kRows);
+        ASSERT_TRUE(SameBits(run(ref_, panels, BlockLayout::kPanels), expected));
+        ASSERT_TRUE(SameBits(run(table_, panels, BlockLayout::kPanels), expected))
+            << "type " << type << ", " << rows << " × " << depth << " × " << outputs;
+      }
     }
   }
 }
@@ -299,6 +335,40 @@ TEST_P(Kernels, MatmulBf16) {
           ASSERT_NEAR(static_cast<double>(begin[j]), sum, steps * 0x1p-23 * magnitude)
               << rows << " × " << depth << " × " << outputs;
         }
+      }
+    }
+  }
+}
+
+TEST_P(Kernels, MatmulBf16OfPanels) {
+  if (table_.matmul_bf16 == nullptr) return;
+  for (const int64_t depth : {32, 96, 1024}) {
+    for (const int64_t rows : {1, 2, 3, 4, 5, 16, 33}) {
+      for (const int64_t outputs : {8, 13, 40}) {
+        const auto x = RandomValues(rows * depth, 13);
+        const std::vector<std::byte> in_rows =
+            ToBytes(RandomValues(outputs * depth, 14), DType::kBF16);
+        std::vector<std::byte> panels = in_rows;
+        MakePanels(DType::kBF16, in_rows.data(), depth, outputs / 8 * 8, panels.data());
+        std::vector<uint16_t> packed(
+            static_cast<size_t>((rows + 15) / 16 * 16 * PackedBf16Stride(depth)));
+        table_.pack_bf16(x.data(), depth, rows, depth, packed.data());
+        const auto run = [&](const std::vector<std::byte>& weights, BlockLayout layout) {
+          std::vector<float> y(static_cast<size_t>(rows * outputs), kGuard);
+          table_.matmul_bf16({.x = packed.data(),
+                              .x_stride = PackedBf16Stride(depth),
+                              .w = weights.data(),
+                              .bias = nullptr,
+                              .y = y.data(),
+                              .y_stride = outputs,
+                              .rows = rows,
+                              .outputs = outputs,
+                              .depth = depth,
+                              .layout = layout});
+          return y;
+        };
+        ASSERT_TRUE(SameBits(run(panels, BlockLayout::kPanels), run(in_rows, BlockLayout::kRows)))
+            << rows << " × " << depth << " × " << outputs;
       }
     }
   }

@@ -95,6 +95,37 @@ TEST(TileMatmul, IsTheProductOfRoundedValues) {
   }
 }
 
+TEST(TileMatmul, OfPanelsAsOfRows) {
+  constexpr int64_t kDepth = 96;
+  for (const int64_t rows : {1, 17, 40}) {
+    for (const int64_t outputs : {8, 16, 21, 45}) {
+      const auto x = RandomValues(rows * kDepth, 1);
+      std::vector<uint16_t> w;
+      for (const float v : RandomValues(outputs * kDepth, 3)) w.push_back(F32ToBF16(v));
+      std::vector<uint16_t> panels = w;
+      RowsToNumberPanels(reinterpret_cast<const std::byte*>(w.data()), 2, kDepth, outputs / 8 * 8,
+                         reinterpret_cast<std::byte*>(panels.data()));
+      std::vector<uint16_t> packed(static_cast<size_t>((rows + 15) / 16 * 16 * kDepth));
+      PackTiles(x.data(), kDepth, rows, kDepth, packed.data());
+      const auto run = [&](const std::vector<uint16_t>& weights, BlockLayout layout) {
+        std::vector<float> y(static_cast<size_t>(rows * outputs));
+        TileMatmul<PlainTiles>({.x = packed.data(),
+                                .x_stride = kDepth,
+                                .w = weights.data(),
+                                .bias = nullptr,
+                                .y = y.data(),
+                                .y_stride = outputs,
+                                .rows = rows,
+                                .outputs = outputs,
+                                .depth = kDepth,
+                                .layout = layout});
+        return y;
+      };
+      EXPECT_EQ(run(panels, BlockLayout::kPanels), run(w, BlockLayout::kRows));
+    }
+  }
+}
+
 TEST(TileMatmul, RoundsLikeBf16) {
   for (const float v : AwkwardValues(1000, 4)) EXPECT_EQ(RoundToBf16(v), F32ToBF16(v)) << v;
   EXPECT_TRUE(std::isnan(BF16ToF32(RoundToBf16(std::nanf("")))));
