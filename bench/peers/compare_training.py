@@ -78,7 +78,7 @@ def moiety_tokens_per_s(args, text, folder, precision):
         "model.top_k": 2, "model.tied_head": "false", "model.qk_norm": "false", "model.d_shared_expert": 0,
         "model.moe_every": 1, "model.first_dense_layers": 0, "router.balance_loss": BALANCE,
         "data.sequence_length": LENGTH, "loop.batch_sequences": SEQUENCES, "loop.micro_batch_sequences": SEQUENCES,
-        "data.tokenizer": ROOT / "models" / "starter"}
+        "data.tokenizer": ROOT / "tests" / "data" / "starter"}
     for part in ("experts", "attention", "head"):
         settings[f"precision.{part}"] = precision
     command = [args.moiety, "train", "--preset", "small", "--data", text, "--out", folder / "run", "--dry-run", "--json",

@@ -141,11 +141,12 @@ Result<std::unique_ptr<Engine>> OpenShape(const std::filesystem::path& config, E
 Result<std::filesystem::path> BundledModel() {
   std::error_code error;
   const std::filesystem::path binary = std::filesystem::read_symlink("/proc/self/exe", error);
-  for (const char* place : {"../../../models/starter", "../share/moiety/models/starter"}) {
-    const std::filesystem::path model = (binary.parent_path() / place).lexically_normal();
-    if (!error && std::filesystem::exists(model / "config.json", error)) return model;
+  for (const char* place : {"../../../models", "../share/moiety/models"}) {
+    const std::filesystem::path model =
+        (binary.parent_path() / place / "polyglot" / "model.gguf").lexically_normal();
+    if (!error && std::filesystem::exists(model, error)) return model;
   }
-  return NotFound("the bundled model is not beside this binary: name a model folder");
+  return NotFound("the bundled model is not beside this binary: name a model");
 }
 
 namespace {

@@ -67,8 +67,8 @@ Result<std::unique_ptr<Engine>> OpenEngine(const std::filesystem::path& model, E
 Result<std::unique_ptr<Engine>> OpenShape(const std::filesystem::path& config, EngineFlags& flags,
                                           uint64_t seed);
 
-// The model that comes with moiety: models/starter beside the sources, or
-// share/moiety/models/starter of an installation.
+// The model that comes with moiety: models/polyglot/model.gguf beside the sources, or
+// share/moiety/models/polyglot/model.gguf of an installation.
 Result<std::filesystem::path> BundledModel();
 
 // All of standard input, or of a file, which may be a pipe.

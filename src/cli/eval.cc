@@ -153,7 +153,7 @@ Status Eval(EvalFlags& flags) {
 Action AddEval(CLI::App& app) {
   CLI::App* command =
       AddCommand(app, "eval", "Measure the perplexity of texts",
-                 "  moiety eval models/starter book.txt\n"
+                 "  moiety eval models/polyglot/model.gguf book.txt\n"
                  "  moiety eval path/to/model a.txt b.txt --window 1024 --stride 512 --experts\n"
                  "  moiety eval path/to/model a.txt --json");
   auto flags = std::make_shared<EvalFlags>();

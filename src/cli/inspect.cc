@@ -222,7 +222,7 @@ Status Inspect(InspectFlags& flags) {
 
 Action AddInspect(CLI::App& app) {
   CLI::App* command = AddCommand(app, "inspect", "Show what a model is, and check its files",
-                                 "  moiety inspect models/starter\n"
+                                 "  moiety inspect models/polyglot/model.gguf\n"
                                  "  moiety inspect path/to/model --tensors\n"
                                  "  moiety inspect path/to/model --json");
   auto flags = std::make_shared<InspectFlags>();

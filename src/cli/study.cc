@@ -65,7 +65,7 @@ Status StudyCacheCommand(StudyFlags& flags) {
 
 Action AddStudy(CLI::App& app) {
   CLI::App* command = AddCommand(app, "study", "Experiments on what was recorded",
-                                 "  moiety run models/starter -f text.txt --trace trace.jsonl\n"
+                                 "  moiety run models/polyglot/model.gguf -f text.txt --trace trace.jsonl\n"
                                  "  moiety study cache trace.jsonl");
   command->require_subcommand(1);
   auto flags = std::make_shared<StudyFlags>();

@@ -45,8 +45,8 @@ Status Tokenize(const CLI::App& command, TokenizeFlags& flags) {
 
 Action AddTokenize(CLI::App& app) {
   CLI::App* command = AddCommand(app, "tokenize", "Show the tokens of a text",
-                                 "  moiety tokenize models/starter \"Il était une fois\"\n"
-                                 "  moiety tokenize models/starter --stdin --json < book.txt");
+                                 "  moiety tokenize models/polyglot/model.gguf \"Il était une fois\"\n"
+                                 "  moiety tokenize models/polyglot/model.gguf --stdin --json < book.txt");
   auto flags = std::make_shared<TokenizeFlags>();
   command->add_option("MODEL", flags->model, "Model folder with a tokenizer.json")
       ->required()

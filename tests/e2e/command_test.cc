@@ -154,8 +154,8 @@ void ExpectShowcase(const ProcessResult& result) {
     EXPECT_TRUE(paragraphs[i].starts_with(beginnings[i])) << paragraphs[i];
     EXPECT_GT(paragraphs[i].size(), 25U) << paragraphs[i];
   }
-  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 5)
-      << "a heading and four layers: " << table;
+  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 7)
+      << "a heading and six layers: " << table;
   EXPECT_THAT(table, HasSubstr("balance"));
   EXPECT_EQ(result.out.find('\x1b'), std::string::npos) << "no colours in a pipe";
 }
@@ -168,7 +168,7 @@ TEST_F(BundledModel, IsAnErrorWhereThereIsNone) {
   const ProcessResult result = RunIn("bin", "");
   ExpectError(result, 1);
   EXPECT_THAT(result.err,
-              HasSubstr("the bundled model is not beside this binary: name a model folder"));
+              HasSubstr("the bundled model is not beside this binary: name a model"));
 }
 
 }  // namespace

@@ -182,7 +182,7 @@ TEST(Inspect, ValuesMustBeFiniteWhenAskedFor) {
   }
   // f32, f16 and bf16 alike.
   for (const char* model :
-       {"tests/data/models/qwen2", "tests/data/models/mixtral_tiny", "models/starter"}) {
+       {"tests/data/models/qwen2", "tests/data/models/mixtral_tiny", "tests/data/starter"}) {
     EXPECT_EQ(Moiety({"inspect", SourcePath(model).string(), "--values"}).exit_code, 0) << model;
   }
 }

@@ -144,7 +144,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         folders = args.folders
         if not folders:
-            folders = [ROOT / "models" / "starter"]
+            folders = [ROOT / "tests" / "data" / "starter"]
             folders += sorted(path.parent for path in (SHARED / "conformance" / "tokenizers").glob("*/tokenizer.json"))
             folders += [train(args.moiety, kind, pathlib.Path(scratch) / f"trained {kind}") for kind in ("byte-level", "byte-fallback")]
         if args.speed:

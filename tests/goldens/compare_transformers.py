@@ -4,7 +4,7 @@
   compare_transformers.py MOIETY [MODEL ...]  logits, routers and greedy continuations
   compare_transformers.py MOIETY --speed      prompt and generation speed
 
-Without MODEL: models/starter with the sentences below, and every case of tests/data/models with its prompts.
+Without MODEL: tests/data/starter with the sentences below, and every case of tests/data/models with its prompts.
 Needs the packages of requirements.txt. `./check --full` runs the first.
 """
 
@@ -25,7 +25,7 @@ import reference
 from comparison import report, run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-STARTER = ROOT / "models" / "starter"
+STARTER = ROOT / "tests" / "data" / "starter"
 CASES = ROOT / "tests" / "data" / "models"
 
 # Both sides compute in float32; what is left is rounding. Measured on the largest absolute difference.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tests/data/eval/golden.json: the perplexity of text.txt there under models/starter, in transformers.
+"""Writes tests/data/eval/golden.json: the perplexity of text.txt there under tests/data/starter, in transformers.
 
 ids = tokenizer(text) with <s> once at the start. Windows of `window` ids start every `stride` ids; one that the text
 does not fill is left out. The first window predicts its ids 1 and on from those before them. Later ones do the same
@@ -16,7 +16,7 @@ import torch
 import reference
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-STARTER = ROOT / "models" / "starter"
+STARTER = ROOT / "tests" / "data" / "starter"
 FOLDER = ROOT / "tests" / "data" / "eval"
 
 WINDOWS = [(512, 512), (128, 128), (128, 32), (100, 99)]

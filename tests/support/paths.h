@@ -19,7 +19,7 @@ inline std::filesystem::path SharedPath(const std::string& path) {
 }
 inline bool HasShared() { return std::filesystem::exists(SharedPath("conformance/models")); }
 
-inline std::filesystem::path Starter() { return SourcePath("models/starter"); }
+inline std::filesystem::path Starter() { return SourcePath("tests/data/starter"); }
 
 }  // namespace moiety
 

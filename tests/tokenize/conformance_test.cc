@@ -10,7 +10,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 std::unique_ptr<const Tokenizer> LoadStarter() {
-  return Load(ReadWhole(fs::path(MOIETY_SOURCE_DIR) / "models/starter/tokenizer.json"));
+  return Load(ReadWhole(fs::path(MOIETY_SOURCE_DIR) / "tests/data/starter/tokenizer.json"));
 }
 
 class TokenizerConformance : public testing::TestWithParam<const char*> {};
