@@ -59,10 +59,10 @@ Status Detokenize(const CLI::App& command, DetokenizeFlags& flags) {
 }  // namespace
 
 Action AddDetokenize(CLI::App& app) {
-  CLI::App* command =
-      AddCommand(app, "detokenize", "Show the text of token ids",
-                 "  moiety detokenize models/polyglot/model.gguf 825 1199 793\n"
-                 "  echo \"[1, 825, 1199]\" | moiety detokenize models/polyglot/model.gguf --special");
+  CLI::App* command = AddCommand(
+      app, "detokenize", "Show the text of token ids",
+      "  moiety detokenize models/polyglot/model.gguf 825 1199 793\n"
+      "  echo \"[1, 825, 1199]\" | moiety detokenize models/polyglot/model.gguf --special");
   auto flags = std::make_shared<DetokenizeFlags>();
   command->add_option("MODEL", flags->model, "Model folder with a tokenizer.json")
       ->required()

@@ -171,7 +171,8 @@ Status Logits(LogitsFlags& flags) {
 Action AddLogits(CLI::App& app) {
   CLI::App* command = AddCommand(
       app, "logits", "Write the logits of prompts to a file, to compare engines",
-      "  moiety logits models/polyglot/model.gguf --ids in.json --out out.safetensors --router --greedy 24\n"
+      "  moiety logits models/polyglot/model.gguf --ids in.json --out out.safetensors --router "
+      "--greedy 24\n"
       "\n"
       "in.json is {\"prompts\": [{\"input_ids\": [1, 825, 1199]}, …]}. The file holds, for prompt "
       "i,\n"

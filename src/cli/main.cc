@@ -45,9 +45,9 @@ int Main(int argc, char** argv) {
   app.footer("moiety COMMAND --help tells more about a command.");
   std::vector<std::pair<CLI::App*, Action>> commands;
   for (Action (*add)(CLI::App&) :
-       {AddRun, AddChat, AddEval, AddBench, AddLogits, AddInspect, AddTokenize, AddDetokenize,
-        AddTokenizer, AddTrain, AddRouters, AddTemplate, AddConvert, AddQuantize, AddImatrix, AddCompare,
-        AddReport, AddStudy, AddPlan, AddDoctor}) {
+       {AddRun,        AddChat,      AddEval,   AddBench,   AddLogits,   AddInspect, AddTokenize,
+        AddDetokenize, AddTokenizer, AddTrain,  AddRouters, AddTemplate, AddConvert, AddQuantize,
+        AddImatrix,    AddCompare,   AddReport, AddStudy,   AddPlan,     AddDoctor}) {
     Action action = add(app);
     commands.emplace_back(app.get_subcommands({}).back(), std::move(action));
   }

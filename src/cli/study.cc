@@ -64,9 +64,10 @@ Status StudyCacheCommand(StudyFlags& flags) {
 }  // namespace
 
 Action AddStudy(CLI::App& app) {
-  CLI::App* command = AddCommand(app, "study", "Experiments on what was recorded",
-                                 "  moiety run models/polyglot/model.gguf -f text.txt --trace trace.jsonl\n"
-                                 "  moiety study cache trace.jsonl");
+  CLI::App* command =
+      AddCommand(app, "study", "Experiments on what was recorded",
+                 "  moiety run models/polyglot/model.gguf -f text.txt --trace trace.jsonl\n"
+                 "  moiety study cache trace.jsonl");
   command->require_subcommand(1);
   auto flags = std::make_shared<StudyFlags>();
   CLI::App* cache = AddCommand(

@@ -44,9 +44,10 @@ Status Tokenize(const CLI::App& command, TokenizeFlags& flags) {
 }  // namespace
 
 Action AddTokenize(CLI::App& app) {
-  CLI::App* command = AddCommand(app, "tokenize", "Show the tokens of a text",
-                                 "  moiety tokenize models/polyglot/model.gguf \"Il était une fois\"\n"
-                                 "  moiety tokenize models/polyglot/model.gguf --stdin --json < book.txt");
+  CLI::App* command =
+      AddCommand(app, "tokenize", "Show the tokens of a text",
+                 "  moiety tokenize models/polyglot/model.gguf \"Il était une fois\"\n"
+                 "  moiety tokenize models/polyglot/model.gguf --stdin --json < book.txt");
   auto flags = std::make_shared<TokenizeFlags>();
   command->add_option("MODEL", flags->model, "Model folder with a tokenizer.json")
       ->required()

@@ -34,8 +34,9 @@ Result<TrainedModel> NewTrainedModel(Context& context, nlohmann::json config,
                                      float standard_deviation) {
   TrainedModel trained;
   trained.config = std::move(config);
-  trained.store = std::make_unique<WeightStore>(
-      RandomWeights{DType::kF32, seed, standard_deviation, true}, where, context.budget, context.pool);
+  trained.store =
+      std::make_unique<WeightStore>(RandomWeights{DType::kF32, seed, standard_deviation, true},
+                                    where, context.budget, context.pool);
   MOIETY_RETURN_IF_ERROR(FinishModel(context, where, trained));
   return trained;
 }

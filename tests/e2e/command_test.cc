@@ -167,8 +167,7 @@ TEST_F(BundledModel, OfAnInstallation) { ExpectShowcase(RunIn("bin", "share/moie
 TEST_F(BundledModel, IsAnErrorWhereThereIsNone) {
   const ProcessResult result = RunIn("bin", "");
   ExpectError(result, 1);
-  EXPECT_THAT(result.err,
-              HasSubstr("the bundled model is not beside this binary: name a model"));
+  EXPECT_THAT(result.err, HasSubstr("the bundled model is not beside this binary: name a model"));
 }
 
 }  // namespace
