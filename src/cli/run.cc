@@ -37,7 +37,7 @@ constexpr int64_t kDefaultTokens = 256;
 constexpr std::array kShowcase = {
     "It was a dark night, and",           "Il était une fois, dans un petit village,",
     "C'era una volta una donna che",      "Die alte Frau ging langsam durch",
-    "En aquel tiempo vivía en la ciudad", "def count(numbers):",
+    "En aquel tiempo vivía en la ciudad", "def count(numbers): return sum(",
 };
 constexpr int64_t kShowcaseTokens = 40;
 
