@@ -294,8 +294,9 @@ Result<std::span<const int32_t>> ExpertStreamer::Next() {
   }
   handed_.clear();
   handed_experts_.clear();
-  StartReads();
+  // What came for an earlier visit gives slots to this one.
   CollectReads(false);
+  StartReads();
   while (ready_.empty() && num_left_ > 0 && failed_.ok()) {
     if (reader_->num_pending() == 0) {
       failed_ = ResourceExhausted("out of memory: no slot for an expert");
